@@ -1,0 +1,571 @@
+"""The user's data become arrays, or an error that teaches; the checks of `fit`'s other arguments.
+
+Everything here happens at the edge, before anything is computed or overwritten. Nothing is repaired silently: missing
+values, text and wrong shapes are refused. Whether labels fit a loss is decided in the table at the end.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hillwalker.errors import HillwalkerWarning, InputError, InputTypeError, explain
+
+Array = NDArray[Any]
+
+BLOCK = 2**22  # numbers looked at together, so that a file larger than the memory is checked in little of it
+
+
+@dataclass(frozen=True)
+class CheckedArray:
+    """Data that may be trained on: finite numbers, at least one row and one column.
+
+    `array` is C-contiguous in the dtype asked for, except where it lies in a memory-mapped file: then it is the file.
+    `columns` are a frame's column names, else None.
+    """
+
+    array: Array
+    columns: tuple[str, ...] | None = None
+    was_one_dimensional: bool = False
+
+
+def inputs(
+    value: Any, name: str = "X", dtype: str = "float32", row_shape: tuple[int | None, ...] | None = (None,)
+) -> CheckedArray:
+    """Return the inputs as a checked array of rows; (n,) becomes (n, 1).
+
+    `value` is an array of any numeric dtype and memory order, a list, a pandas or polars frame or series, a
+    memory-mapped file, or anything with `__array__`. `row_shape` is the shape of one row, None for any length; None
+    alone for rows of any shape. Raises InputTypeError for things that are no numbers, InputError for wrong shapes,
+    NaN, infinity and numbers too large for `dtype`.
+
+    >>> inputs([[1, 2], [3, 4]]).array
+    array([[1., 2.],
+           [3., 4.]], dtype=float32)
+    """
+    checked = _numbers(value, name, dtype, _text_fix)
+    shape = checked.array.shape
+    if row_shape is not None and not _fits(shape[1:], row_shape):
+        wanted = ", ".join("any" if size is None else str(size) for size in row_shape)
+        one_row = checked.was_one_dimensional and row_shape == (shape[0],)
+        given = f"({shape[0]},)" if checked.was_one_dimensional else str(shape)
+        fix = f"{name}.reshape(1, -1), for a single row" if one_row else None
+        if len(shape) > 2 and len(row_shape) == 1:
+            fix = f"{name}.reshape(len({name}), -1), or a Flatten layer first"
+        raise InputError(explain(f"{name} of shape {given}.", f"shape (rows, {wanted}).", fix))
+    return checked
+
+
+def targets(value: Any, name: str = "y", dtype: str = "float32") -> CheckedArray:
+    """Return the targets as a checked 2-D array; (n,) becomes (n, 1); text labels are refused, with the line to write.
+
+    >>> targets([1, 0, 1]).array.shape
+    (3, 1)
+    """
+    checked = _numbers(value, name, dtype, lambda name, _: f"classes, {name} = np.unique({name}, return_inverse=True)")
+    if checked.array.ndim != 2:
+        raise InputError(explain(f"{name} of shape {checked.array.shape}.", "shape (rows,) or (rows, outputs)."))
+    return checked
+
+
+def _numbers(value: Any, name: str, dtype: str, text_fix: Callable[[str, Any], str]) -> CheckedArray:
+    array, columns = _read(value, name, text_fix)
+    if array.ndim == 0:
+        raise InputError(explain(f"{name}={value!r}, a single number.", "rows of numbers.", f"np.array([[{value!r}]])"))
+    if array.size == 0:
+        raise InputError(explain(f"{name} of shape {array.shape}, which is empty.", "at least one row and one column."))
+    flat = array.ndim == 1
+    if flat:
+        array = array.reshape(-1, 1)
+    converted = array if _is_memory_mapped(array) else _converted(array, dtype)
+    _refuse_not_finite(converted, array, name, columns, dtype)
+    return CheckedArray(converted, columns, flat)
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(wanted) and all(w in (None, s) for s, w in zip(shape, wanted, strict=True))
+
+
+def _is_memory_mapped(array: Any) -> bool:
+    while array is not None:
+        if isinstance(array, (np.memmap, mmap.mmap)):
+            return True
+        array = getattr(array, "base", None)
+    return False
+
+
+def _converted(array: Array, dtype: str) -> Array:
+    with np.errstate(over="ignore"):  # what overflows becomes infinite, and is then refused by name
+        return np.require(array, dtype, ["C", "A"])
+
+
+# ---- reading: from what the user has to an array of numbers
+
+
+def _read(value: Any, name: str, text_fix: Callable[[str, Any], str]) -> tuple[Array, tuple[str, ...] | None]:
+    if np.ma.is_masked(value):
+        passed = f"{name}, a masked array with masked values."
+        raise InputError(explain(passed, "no missing values.", f"{name}.filled(0)"))
+    if hasattr(value, "collect") and hasattr(type(value), "columns"):
+        raise InputTypeError(explain(f"{name}, a lazy frame.", "a frame that is computed.", f"{name}.collect()"))
+    if hasattr(value, "to_numpy"):
+        return _read_frame(value, name, text_fix) if hasattr(value, "columns") else _read_series(value, name, text_fix)
+    if hasattr(value, "toarray"):
+        raise InputTypeError(explain(f"{name}, a sparse matrix.", "a dense array.", f"{name}.toarray()"))
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        if not isinstance(value, (list, tuple)):
+            raise InputTypeError(explain(f"{name}: {_kind(value)} ({error}).", "rows of numbers.")) from error
+        lengths = [len(row) if hasattr(row, "__len__") else 0 for row in value]
+        row = next((i for i, length in enumerate(lengths) if length != lengths[0]), 0)
+        passed = f"{name} with {lengths[0]} numbers in row 0 and {lengths[row]} in row {row}."
+        raise InputError(explain(passed, "rows of the same length.")) from error
+    except Exception as error:
+        raise InputTypeError(explain(f"{name}: {_kind(value)} ({error}).", "rows of numbers.")) from error
+    if array.dtype.kind in "US" and isinstance(value, (list, tuple)):
+        array = np.asarray(value, dtype=object)  # NumPy has made text of the numbers too; find the text that was passed
+    _refuse_not_numeric(array, value, name, None, text_fix)
+    return array, None
+
+
+def _read_frame(frame: Any, name: str, text_fix: Callable[[str, Any], str]) -> tuple[Array, tuple[str, ...]]:
+    names = tuple(str(column) for column in frame.columns)
+    is_pandas = hasattr(frame, "iloc")
+    columns = [frame.iloc[:, i] if is_pandas else frame.to_series(i) for i in range(len(names))]
+    if not columns:
+        return np.empty((len(frame), 0)), names
+    if all(_is_plain(column.dtype, is_pandas) for column in columns):
+        return frame.to_numpy(), names
+    read = [_read_column(column, name, label, text_fix) for column, label in zip(columns, names, strict=True)]
+    return np.column_stack([column.astype(np.float64, copy=False) for column in read]), names
+
+
+def _read_series(series: Any, name: str, text_fix: Callable[[str, Any], str]) -> tuple[Array, tuple[str, ...] | None]:
+    label = None if getattr(series, "name", None) in (None, "") else str(series.name)
+    return _read_column(series, name, label, text_fix), None if label is None else (label,)
+
+
+def _is_plain(dtype: Any, is_pandas: bool) -> bool:
+    if is_pandas:
+        return isinstance(dtype, np.dtype) and dtype.kind in "fiu"
+    return re.fullmatch(r"(UInt|Int|Float)\d+", str(dtype)) is not None
+
+
+def _read_column(series: Any, name: str, label: str | None, text_fix: Callable[[str, Any], str]) -> Array:
+    kind = str(series.dtype).lower()
+    is_pandas = hasattr(series, "iloc")
+    if "categor" in kind or kind.startswith("enum"):
+        fix = f"pd.get_dummies({name}, columns=[{label!r}])" if is_pandas else f"{name}.to_dummies({label!r})"
+        if label is None or text_fix is not _text_fix:
+            fix = text_fix(name, series)
+        passed = f"{name} with a categorical column, {label!r}."
+        raise InputTypeError(explain(passed, "numbers only; one-hot columns.", fix))
+    if is_pandas and not isinstance(series.dtype, np.dtype) and re.match(r"u?int|float|bool|double", kind):
+        array = series.to_numpy(dtype="float64", na_value=np.nan)  # pandas's own types hold missing values apart
+    else:
+        array = series.to_numpy()
+    if re.match(r"date|time|duration|period", kind):
+        array = array.astype("datetime64[s]") if array.dtype.kind == "M" else np.zeros(len(array), "datetime64[s]")
+    _refuse_not_numeric(array, series, name, label, text_fix)
+    if array.ndim != 1:
+        raise InputTypeError(explain(f"{name} with lists in column {label!r}.", "one number in a cell."))
+    return np.asarray(array)
+
+
+def _kind(value: Any) -> str:
+    return f"an object of type {type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "")
+
+
+def _text_fix(name: str, value: Any) -> str:
+    frame = name if hasattr(value, "to_numpy") else f"pd.DataFrame({name})"
+    return f"pd.get_dummies({frame}), which makes one column of 0 and 1 of each text"
+
+
+def _refuse_not_numeric(
+    array: Array, value: Any, name: str, label: str | None, text_fix: Callable[[str, Any], str]
+) -> None:
+    kind = array.dtype.kind
+    if kind in "biuf":
+        return
+    column = f" in column {label!r}" if label is not None else ""
+    if kind in "Mm":
+        fix = f"{name} = {name}.drop(columns=[{label!r}])" if label is not None else None
+        passed = f"{name} with dates or times{column}."
+        raise InputTypeError(explain(passed, "numbers, such as days since a date.", fix))
+    if kind == "c":
+        raise InputTypeError(explain(f"{name} of complex numbers.", "real numbers.", f"np.abs({name})"))
+    if array.ndim == 0 or kind == "V":
+        raise InputTypeError(explain(f"{name}: {_kind(value)}.", "rows of numbers: an array, a list or a frame."))
+    place, found = next(
+        (
+            (place, item)
+            for place, item in np.ndenumerate(array)
+            if not isinstance(item, (int, float, np.number, np.bool_))
+        ),
+        (None, None),
+    )
+    if place is None:
+        raise InputTypeError(
+            explain(f"{name} of dtype object{column}.", "numbers.", f'np.asarray({name}, dtype="float32")')
+        )
+    found = found.item() if isinstance(found, np.generic) else found
+    if label is None and len(place) > 1:
+        column = f" in column {place[1]}"
+    passed = f"{name} with {found!r} ({type(found).__name__}){column}, first in row {place[0]}."
+    if isinstance(found, (str, bytes)):
+        is_number = re.fullmatch(r"\s*[-+]?[\d.]+(e[-+]?\d+)?\s*", str(found), re.IGNORECASE) is not None
+        fix = f'np.asarray({name}, dtype="float32")' if is_number else text_fix(name, value)
+        raise InputTypeError(explain(passed, "numbers, not text.", fix))
+    missing = found is None or type(found).__name__ in ("NAType", "NaTType")
+    fix = f"{name}.dropna(), or fill the missing values" if missing and label is not None else None
+    raise InputTypeError(explain(passed, "numbers" + (", none missing." if missing else "."), fix))
+
+
+# ---- finite: one pass; only where a sum is not finite is anything looked at closely
+
+
+def _blocks(array: Array) -> Iterator[tuple[int, Array]]:
+    rows = max(1, BLOCK // max(1, array[0].size))
+    for start in range(0, len(array), rows):
+        yield start, array[start : start + rows]
+
+
+def _refuse_not_finite(array: Array, original: Array, name: str, columns: tuple[str, ...] | None, dtype: str) -> None:
+    if array.dtype.kind in "biu":
+        return
+    counts: dict[int, list[int]] = {}  # column -> how many, first row
+    for start, block in _blocks(array):
+        block = _converted(block, dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(block.sum()):
+                continue
+        bad = ~np.isfinite(block.reshape(len(block), -1))
+        for column in np.flatnonzero(bad.any(axis=0)).tolist():
+            counts.setdefault(column, [0, start + int(bad[:, column].argmax())])[0] += int(bad[:, column].sum())
+    if not counts:
+        return
+    flat = array.ndim == 2 and array.shape[1] == 1
+    told = []
+    for column, (count, row) in sorted(counts.items())[:5]:
+        label = repr(columns[column]) if columns is not None else str(column)
+        where = "the only column" if flat and columns is None else f"column {label}"
+        first = original[row].reshape(-1)[column]
+        what = "NaN" if np.isnan(first) else "infinity" if np.isinf(first) else f"{first:g}, too large for {dtype},"
+        told.append(f"{where}: {count} (first {what} in row {row})")
+    more = f"; and {len(counts) - 5} more columns" if len(counts) > 5 else ""
+    keep = f"keep = np.isfinite({name}){'' if flat else '.all(axis=1)'}; X, y = X[keep], y[keep]"
+    fix = f'hw.config.set_floatx("float64"), or divide {name} by a constant' if "too large" in told[0] else keep
+    passed = f"{name} with values that are not finite. {'; '.join(told)}{more}."
+    raise InputError(explain(passed, "finite numbers.", fix))
+
+
+# ---- arguments
+
+
+def _is_real(value: Any) -> TypeGuard[float]:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def same_length(*named: tuple[str, Any]) -> None:
+    """Refuse arrays with different numbers of rows; None is passed over.
+
+    >>> same_length(("X", np.zeros((5, 2))), ("y", np.zeros((5, 1))), ("sample_weight", None))
+    """
+    present = [(name, array) for name, array in named if array is not None]
+    for name, array in present[1:]:
+        first_name, first = present[0]
+        if len(array) != len(first):
+            passed = f"{first_name} of shape {first.shape} and {name} of shape {array.shape}."
+            rows = min(len(first), len(array))
+            fix = f"{first_name}[:{rows}], {name}[:{rows}], if these rows belong together"
+            raise InputError(explain(passed, "the same number of rows.", fix))
+
+
+def width(x: Array, expected: int, layer_name: str, name: str = "X") -> None:
+    """Refuse inputs whose number of columns is not what a layer was built for."""
+    if x.ndim == 2 and x.shape[1] == expected:
+        return
+    fix = f"{name}.reshape(1, -1), for a single row" if x.shape == (expected, 1) else None
+    passed = f"{name} of shape {x.shape} to the layer {layer_name!r}."
+    raise InputError(explain(passed, f"shape (rows, {expected}), as the layer was built.", fix))
+
+
+def sample_weight(value: Any, rows: int, dtype: str = "float32", name: str = "sample_weight") -> Array | None:
+    """Return one weight a row, shape (rows,), finite and 0 or more; None stays None.
+
+    >>> sample_weight([1, 2], rows=2)
+    array([1., 2.], dtype=float32)
+    """
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        fix = f"model.fit(X, y, class_weight={dict(value)})"
+        raise InputTypeError(explain(f"{name}, a dict.", "one weight a row.", fix))
+    weights = _converted(_numbers(value, name, dtype, _text_fix).array, dtype)
+    if weights.shape != (rows, 1):
+        raise InputError(explain(f"{name} of shape {np.shape(value)}.", f"shape ({rows},), one weight a row."))
+    if weights.min() < 0:
+        row = int(np.argmax(weights[:, 0] < 0))
+        raise InputError(explain(f"{name} with {weights[row, 0]:g} in row {row}.", "weights of 0 or more."))
+    return weights.reshape(rows)
+
+
+def class_weight(value: Any, y: Array, classes: int | None = None, dtype: str = "float32") -> Array:
+    """Return one weight a row from a dict of class -> weight; a class that is not in the dict weighs 1.
+
+    `y` has shape (n, 1) with class numbers, or (n, K) one-hot: then the largest column counts. `classes` is how many
+    there are, where it is known: a class may be absent from these rows, but one that cannot occur is refused.
+
+    >>> class_weight({0: 1.0, 1: 5.0}, np.array([[0], [1], [1]]))
+    array([1., 5., 5.], dtype=float32)
+    """
+    if not isinstance(value, Mapping):
+        fix = "class_weight={0: 1.0, 1: 5.0}"
+        if isinstance(value, (list, tuple, np.ndarray)):
+            fix = f"class_weight={dict(enumerate(float(weight) for weight in value))}"
+        raise InputTypeError(explain(f"class_weight={value!r}.", "a dict of class number -> weight.", fix))
+    for key, weight in value.items():
+        if not _is_real(key) or key != int(key):
+            raise InputTypeError(explain(f"class_weight with the class {key!r}.", "class numbers, 0, 1, 2, …"))
+        if not _is_real(weight) or not 0 <= weight < math.inf:
+            raise InputError(explain(f"class_weight with {weight!r} for class {key}.", "a finite weight of 0 or more."))
+    class_numbers = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0]
+    if (found := _first(y, lambda block: block != np.round(block))) is not None and y.shape[1] == 1:
+        passed = f"class_weight with the target {found[2]:g} in row {found[0]}, which is no class number."
+        raise InputError(explain(passed, "whole class numbers.", "model.fit(X, y, sample_weight=weights)"))
+    present, index = np.unique(class_numbers.astype(np.int64), return_inverse=True)
+    known = {*present.tolist(), *range(classes or (y.shape[1] if y.shape[1] > 1 else 0))}
+    if unknown := [key for key in value if int(key) not in known]:
+        passed = f"class_weight with {', '.join(map(repr, unknown))}, which y does not hold."
+        raise InputError(explain(passed, f"classes of y: {', '.join(map(str, sorted(known)))}."))
+    weights = {int(key): float(weight) for key, weight in value.items()}
+    return np.array([weights.get(label, 1.0) for label in present.tolist()], dtype)[index]
+
+
+def validation_split(value: Any, rows: int) -> int:
+    """Return how many of the first rows are trained on; the rest, the last part, is for validation. 0 keeps all.
+
+    rows trained on = floor(rows (1 - validation_split)), as in Keras; the order of the rows is kept.
+
+    >>> validation_split(0.2, rows=10)
+    8
+    """
+    if not _is_real(value) or not 0 <= value < 1:
+        fix = "model.fit(X, y, validation_split=0.2)"
+        raise InputError(explain(f"validation_split={value!r}.", "a share of the rows, 0 or more and below 1.", fix))
+    training = math.floor(rows * (1.0 - float(value)))
+    if value and not 0 < training < rows:
+        passed = f"validation_split={value!r} of {rows} rows, which leaves {training} to train on."
+        fix = "model.fit(X, y, validation_data=(X_validation, y_validation))"
+        raise InputError(explain(passed, "at least one row in each part.", fix))
+    return training
+
+
+def positive_integer(name: str, value: Any, call: str) -> int:
+    """Return a whole number of 1 or more; `call` is the corrected line for the error.
+
+    >>> positive_integer("batch_size", 32, "model.fit(X, y, batch_size=32)")
+    32
+    """
+    if not _is_real(value) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise InputError(explain(f"{name}={value!r}.", "a whole number, 1 or more.", call))
+    return int(value)
+
+
+def probability(name: str, value: Any, call: str) -> float:
+    """Return a number from 0 to 1, both included; `call` is the corrected line for the error."""
+    if not _is_real(value) or not 0 <= value <= 1:
+        raise InputError(explain(f"{name}={value!r}.", "a number from 0 to 1.", call))
+    return float(value)
+
+
+# ---- do these labels fit this loss and this output? one rule, one function; the table says which loss has which
+
+
+@dataclass(frozen=True)
+class _Case:
+    y: Array  # (rows, columns)
+    loss: str
+    width: int  # units of the last layer
+    activation: str | None  # of the last layer
+    from_logits: bool
+
+
+def _first(y: Array, is_bad: Callable[[Array], Any]) -> tuple[int, int, float] | None:
+    """Return row, column and value of the first bad label, or None."""
+    for start, block in _blocks(y):
+        bad = np.asarray(is_bad(block))
+        if bad.any():
+            row, column = np.unravel_index(int(bad.argmax()), bad.shape)
+            return start + int(row), int(column), float(block[row, column])
+    return None
+
+
+def _refuse(case: _Case, is_bad: Callable[[Array], Any], expected: str, fix: str | None = None) -> None:
+    if (found := _first(case.y, is_bad)) is not None:
+        row, column, value = found
+        where = f"row {row}" if case.y.shape[1] == 1 else f"row {row}, column {column}"
+        raise InputError(explain(f"y with {value:g} in {where}, for the loss {case.loss!r}.", expected, fix))
+
+
+def _not_softmax_of_one(case: _Case) -> None:
+    if case.activation == "softmax" and case.width == 1:
+        passed = "softmax on one unit, whose output is always 1."
+        raise InputError(explain(passed, "two units or more for softmax.", 'Dense(1, activation="sigmoid")'))
+
+
+def _two_units(case: _Case) -> None:
+    if case.width == 1:
+        fix = 'Dense(1, activation="sigmoid") with loss="binary_crossentropy"'
+        raise InputError(explain(f"the loss {case.loss!r} with one output unit.", "one unit for each class.", fix))
+
+
+def _same_width(case: _Case) -> None:
+    if case.y.shape[1] != case.width:
+        passed = f"y of shape {case.y.shape} for outputs of shape ({len(case.y)}, {case.width})."
+        fix = f"Dense({case.y.shape[1]}) as the last layer"
+        if case.loss == "binary_crossentropy" and case.y.shape[1] == 1:
+            fix = 'Dense(1, activation="sigmoid"), or loss="sparse_categorical_crossentropy"'
+        raise InputError(explain(passed, "the same shape; nothing is broadcast.", fix))
+
+
+_PROBABILITIES = {"sigmoid", "softmax", "hard_sigmoid"}
+_UNBOUNDED = {
+    *("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "mish", "tanh", "softsign", "softplus"),
+    *("exponential", "log_softmax"),
+}
+
+
+def _outputs_are_probabilities(case: _Case) -> None:
+    wanted = "sigmoid" if case.loss == "binary_crossentropy" else "softmax"
+    class_name = "".join(part.capitalize() for part in case.loss.split("_"))
+    activation = case.activation or "linear"
+    if not case.from_logits and activation == "linear":
+        passed = f"the loss {case.loss!r} on a linear output, which is no probability."
+        fix = f'Dense({case.width}, activation="{wanted}"), or loss={class_name}(from_logits=True)'
+        raise InputError(explain(passed, f"an output between 0 and 1 ({wanted}), or from_logits=True.", fix))
+    if not case.from_logits and activation in _UNBOUNDED:
+        passed = f"the loss {case.loss!r} on the output of {activation!r}, which is no probability."
+        _warn(explain(passed, f"an output between 0 and 1 ({wanted}).", f'Dense({case.width}, activation="{wanted}")'))
+    if not case.from_logits and activation == "sigmoid" and wanted == "softmax":
+        passed = f"the loss {case.loss!r} on sigmoid outputs, which do not sum to 1."
+        _warn(explain(passed, "softmax outputs.", f'Dense({case.width}, activation="softmax")'))
+    if case.from_logits and activation in _PROBABILITIES:
+        passed = f"from_logits=True on the output of {activation!r}, which is already a probability."
+        _warn(explain(passed, "a linear output, or from_logits=False.", f"loss={class_name}()"))
+
+
+def _class_numbers(case: _Case) -> None:
+    if case.y.shape[1] != 1:
+        passed = f"y of shape {case.y.shape} for the loss {case.loss!r}."
+        fix = 'loss="categorical_crossentropy", or y.argmax(axis=1)'
+        raise InputError(explain(passed, "one class number a row, shape (rows,).", fix))
+    expected = f"whole class numbers from 0 to {case.width - 1}, for {case.width} outputs."
+    _refuse(case, lambda y: (y != np.floor(y)) | (y < 0), expected, "classes, y = np.unique(y, return_inverse=True)")
+    _refuse(case, lambda y: y >= case.width, expected, "one output for each class, Dense(classes), classes from 0")
+
+
+def _one_hot(case: _Case) -> None:
+    if case.y.shape[1] == 1 and case.width > 1:
+        passed = f"y of shape ({len(case.y)},) for the loss {case.loss!r} and {case.width} outputs."
+        fix = 'loss="sparse_categorical_crossentropy", or hw.utils.to_categorical(y)'
+        raise InputError(explain(passed, f"one column for each class, shape (rows, {case.width}).", fix))
+
+
+def _rows_sum_to_one(case: _Case) -> None:
+    for start, block in _blocks(case.y):
+        sums = block.sum(axis=1, dtype=np.float64)
+        if (bad := np.abs(sums - 1) > 1e-3).any():
+            row = int(bad.argmax())
+            passed = f"y whose row {start + row} sums to {sums[row]:g}, for the loss {case.loss!r}."
+            fix = 'Dense(classes, activation="sigmoid") with loss="binary_crossentropy", for several classes in a row'
+            _warn(explain(passed, "rows that sum to 1: one-hot, or probabilities.", fix))
+            return
+
+
+def _between_0_and_1(case: _Case) -> None:
+    fix = 'loss="sparse_categorical_crossentropy", for more classes than two' if case.y.shape[1] == 1 else None
+    _refuse(case, lambda y: (y < 0) | (y > 1), "labels from 0 to 1.", fix)
+
+
+def _between_minus_1_and_1(case: _Case) -> None:
+    _refuse(case, lambda y: (y < -1) | (y > 1), "labels -1 and 1, or 0 and 1.", "y = np.where(y > 0, 1, -1)")
+
+
+def _not_negative(case: _Case) -> None:
+    _refuse(case, lambda y: y < 0, "targets of 0 or more.", 'loss="mean_squared_error"')
+
+
+def _positive(case: _Case) -> None:
+    _refuse(case, lambda y: y <= 0, "targets above 0.", "np.maximum(y, smallest_variance)")
+
+
+def _not_near_zero(case: _Case) -> None:
+    if (found := _first(case.y, lambda y: np.abs(y) < 1e-7)) is not None:
+        passed = f"y with {found[2]:g} in row {found[0]}, for the loss {case.loss!r}, which divides by it."
+        _warn(explain(passed, "targets away from 0.", 'loss="mean_absolute_error"'))
+
+
+def _more_than_one_column(case: _Case) -> None:
+    if case.width == 1:
+        passed = f"the loss {case.loss!r} with one output, which then knows only the sign."
+        _warn(explain(passed, "two outputs or more.", 'loss="mean_squared_error"'))
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, HillwalkerWarning, stacklevel=2)
+
+
+Rule = Callable[[_Case], None]
+_REGRESSION: tuple[Rule, ...] = (_not_softmax_of_one, _same_width)
+RULES: dict[str, tuple[Rule, ...]] = {
+    "mean_squared_error": _REGRESSION,
+    "mean_absolute_error": _REGRESSION,
+    "mean_absolute_percentage_error": (*_REGRESSION, _not_near_zero),
+    "mean_squared_logarithmic_error": (*_REGRESSION, _not_negative),
+    "huber": _REGRESSION,
+    "log_cosh": _REGRESSION,
+    "pinball": _REGRESSION,
+    "asymmetric_squared_error": _REGRESSION,
+    "cosine_similarity": (*_REGRESSION, _more_than_one_column),
+    "poisson": (*_REGRESSION, _not_negative),
+    "qlike": (*_REGRESSION, _positive),
+    "hinge": (*_REGRESSION, _between_minus_1_and_1),
+    "squared_hinge": (*_REGRESSION, _between_minus_1_and_1),
+    "categorical_hinge": (_not_softmax_of_one, _two_units, _one_hot, _same_width, _between_0_and_1),
+    "kl_divergence": (_not_softmax_of_one, _one_hot, _same_width, _between_0_and_1),
+    "binary_crossentropy": (_not_softmax_of_one, _same_width, _between_0_and_1, _outputs_are_probabilities),
+    "categorical_crossentropy": (
+        *(_not_softmax_of_one, _two_units, _one_hot, _same_width, _between_0_and_1),
+        *(_rows_sum_to_one, _outputs_are_probabilities),
+    ),
+    "sparse_categorical_crossentropy": (_not_softmax_of_one, _two_units, _class_numbers, _outputs_are_probabilities),
+}
+
+
+def labels(
+    y: Array,
+    loss_name: str,
+    output_width: int,
+    output_activation_name: str | None = "linear",
+    from_logits: bool = False,
+) -> None:
+    """Refuse targets that do not fit the loss and the last layer; warn where they fit but are probably not meant.
+
+    `y` has shape (rows, columns). A loss of the user's own may take targets of any width and value: it is only
+    checked for softmax on one unit. Raises InputError naming the value, the row and both shapes.
+
+    >>> labels(np.array([[0], [2]]), "sparse_categorical_crossentropy", 3, "softmax")
+    """
+    case = _Case(y, loss_name, output_width, output_activation_name, from_logits)
+    for rule in RULES.get(loss_name, (_not_softmax_of_one,)):
+        rule(case)
