@@ -1,0 +1,301 @@
+// The core's table of contents for Python: it checks shapes and precisions, releases the GIL and calls.
+// Arithmetic is in kernels.inl, the training step in network.cpp.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <map>
+#include <stdexcept>
+#include <string>
+
+#include "cpu.hpp"
+#include "network.hpp"
+#include "random.hpp"
+
+namespace nb = nanobind;
+using namespace hillwalker;
+
+namespace {
+
+template <class T>
+using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Column = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Output = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Memory = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Numbers = std::vector<double>;
+
+const std::map<std::string, Activation> activations = {{"linear", Activation::linear},
+                                                       {"relu", Activation::relu},
+                                                       {"elu", Activation::elu},
+                                                       {"selu", Activation::selu},
+                                                       {"gelu", Activation::gelu},
+                                                       {"silu", Activation::silu},
+                                                       {"mish", Activation::mish},
+                                                       {"sigmoid", Activation::sigmoid},
+                                                       {"hard_sigmoid", Activation::hard_sigmoid},
+                                                       {"tanh", Activation::tanh},
+                                                       {"softsign", Activation::softsign},
+                                                       {"softplus", Activation::softplus},
+                                                       {"exponential", Activation::exponential},
+                                                       {"softmax", Activation::softmax},
+                                                       {"log_softmax", Activation::log_softmax}};
+
+const std::map<std::string, Loss> losses = {{"mean_squared_error", Loss::mean_squared_error},
+                                            {"mean_absolute_error", Loss::mean_absolute_error},
+                                            {"mean_absolute_percentage_error", Loss::mean_absolute_percentage_error},
+                                            {"mean_squared_logarithmic_error", Loss::mean_squared_logarithmic_error},
+                                            {"huber", Loss::huber},
+                                            {"log_cosh", Loss::log_cosh},
+                                            {"binary_crossentropy", Loss::binary_crossentropy},
+                                            {"categorical_crossentropy", Loss::categorical_crossentropy},
+                                            {"sparse_categorical_crossentropy", Loss::sparse_categorical_crossentropy},
+                                            {"kl_divergence", Loss::kl_divergence},
+                                            {"poisson", Loss::poisson},
+                                            {"hinge", Loss::hinge},
+                                            {"squared_hinge", Loss::squared_hinge},
+                                            {"categorical_hinge", Loss::categorical_hinge},
+                                            {"cosine_similarity", Loss::cosine_similarity},
+                                            {"pinball", Loss::pinball},
+                                            {"asymmetric_squared_error", Loss::asymmetric_squared_error},
+                                            {"qlike", Loss::qlike}};
+
+const std::map<std::string, Optimizer> optimizers = {{"sgd", Optimizer::sgd},         {"rmsprop", Optimizer::rmsprop},
+                                                     {"adagrad", Optimizer::adagrad}, {"adadelta", Optimizer::adadelta},
+                                                     {"adam", Optimizer::adam},       {"adamax", Optimizer::adamax},
+                                                     {"nadam", Optimizer::nadam},     {"lion", Optimizer::lion}};
+
+template <class Kind>
+Kind named(const std::map<std::string, Kind>& kinds, const std::string& name) {
+    const auto found = kinds.find(name);
+    if (found == kinds.end()) throw std::invalid_argument("the core does not know " + name);
+    return found->second;
+}
+
+double number(const Numbers& numbers, std::size_t place) { return place < numbers.size() ? numbers[place] : 0.0; }
+
+double setting(const nb::dict& settings, const char* name) {
+    return settings.contains(name) ? nb::cast<double>(settings[name]) : 0.0;
+}
+
+ActivationRule activation_rule(const std::string& kind, const Numbers& numbers) {
+    return {named(activations, kind), number(numbers, 0), number(numbers, 1), number(numbers, 2)};
+}
+
+void expect(bool condition, const char* what) {
+    if (!condition) throw std::invalid_argument(what);
+}
+
+// A view of the core's memory for a Python function; it must not outlive the call.
+template <class T>
+nb::object view(T* data, long B, long O, long stride) {
+    const std::size_t shape[2] = {std::size_t(B), std::size_t(O)};
+    const std::int64_t strides[2] = {stride, 1};
+    return nb::ndarray<nb::numpy, T>(data, 2, shape, nb::handle(), strides).cast(nb::rv_policy::reference);
+}
+
+template <class T>
+Rows rows_of(const Network<T>& network, const Matrix<T>& x, const std::optional<Matrix<T>>& y,
+             const std::optional<Column<T>>& weight, const std::optional<Column<std::uint32_t>>& order,
+             long batch_size) {
+    const long count = long(x.shape(0));
+    expect(long(x.shape(1)) == network.input_width(), "x has the wrong number of columns");
+    expect(batch_size > 0, "batch_size must be 1 or more");
+    if (y) expect(long(y->shape(0)) == count && long(y->shape(1)) == network.target_columns(), "y has the wrong shape");
+    if (weight) expect(long(weight->shape(0)) == count, "sample_weight has the wrong length");
+    if (!order) return {count, batch_size, nullptr};
+    for (std::size_t k = 0; k < order->shape(0); ++k)
+        expect(long(order->data()[k]) < count, "order names a row that is not there");
+    return {long(order->shape(0)), batch_size, order->data()};
+}
+
+template <class T, class Array>
+auto data_of(const std::optional<Array>& array) -> decltype(array->data()) {
+    return array ? array->data() : nullptr;
+}
+
+template <class T>
+T* room_for(const Network<T>& network, const std::optional<Output<T>>& predictions, long rows) {
+    if (!predictions) return nullptr;
+    expect(long(predictions->shape(0)) == rows && long(predictions->shape(1)) == network.output_width(),
+           "predictions has the wrong shape");
+    return predictions->data();
+}
+
+template <class T>
+void bind_network(nb::module_& module, const char* name) {
+    using N = Network<T>;
+    nb::class_<N>(module, name)
+        .def(nb::init<long, long, long, std::uint64_t>(), nb::arg("input_width"), nb::arg("output_width"),
+             nb::arg("target_columns"), nb::arg("seed"))
+        .def("add_dense",
+             [](N& self, long I, long O, long kernel, long bias, const std::string& kind, const Numbers& numbers,
+                bool trainable) {
+                 Layer<T> layer;
+                 layer.kind = LayerKind::dense;
+                 layer.I = I, layer.O = O, layer.kernel = kernel, layer.bias = bias, layer.trainable = trainable;
+                 layer.activation = activation_rule(kind, numbers);
+                 self.add(std::move(layer));
+             })
+        .def("add_activation",
+             [](N& self, long width, const std::string& kind, const Numbers& numbers) {
+                 Layer<T> layer;
+                 layer.kind = LayerKind::activation;
+                 layer.I = layer.O = width;
+                 layer.activation = activation_rule(kind, numbers);
+                 self.add(std::move(layer));
+             })
+        .def("add_function",
+             [](N& self, long width, nb::callable value, nb::callable blame) {
+                 Layer<T> layer;
+                 layer.kind = LayerKind::function;
+                 layer.I = layer.O = width;
+                 layer.function = [value](long B, long O, long stride, const T* z, T* a) {
+                     nb::gil_scoped_acquire gil;
+                     value(view(const_cast<T*>(z), B, O, stride), view(a, B, O, stride));
+                 };
+                 layer.blame = [blame](long B, long O, long stride, const T* z, const T* a, T* d) {
+                     nb::gil_scoped_acquire gil;
+                     blame(view(const_cast<T*>(z), B, O, stride), view(const_cast<T*>(a), B, O, stride),
+                           view(d, B, O, stride));
+                 };
+                 self.add(std::move(layer));
+             })
+        .def("add_random",
+             [](N& self, bool dropout, long width, double rate, std::uint64_t stream,
+                std::optional<std::uint64_t> seed) {
+                 Layer<T> layer;
+                 layer.kind = dropout ? LayerKind::dropout : LayerKind::noise;
+                 layer.I = layer.O = width;
+                 layer.rate = rate, layer.stream = stream, layer.own_seed = seed.has_value(),
+                 layer.seed = seed.value_or(0);
+                 self.add(std::move(layer));
+             })
+        .def("add_normalization",
+             [](N& self, long width, long gamma, long beta, long mean, long variance, double momentum, double epsilon,
+                bool trainable) {
+                 Layer<T> layer;
+                 layer.kind = LayerKind::normalization;
+                 layer.I = layer.O = width;
+                 layer.gamma = gamma, layer.beta = beta, layer.moving_mean = mean, layer.moving_variance = variance;
+                 layer.momentum = momentum, layer.epsilon = epsilon, layer.trainable = trainable;
+                 self.add(std::move(layer));
+             })
+        .def("set_loss",
+             [](N& self, const std::string& kind, const Numbers& numbers, bool sum) {
+                 self.set_loss(LossRule{named(losses, kind), number(numbers, 0), number(numbers, 1), sum});
+             })
+        .def("set_loss_function",
+             [](N& self, nb::callable function) {
+                 const long columns = self.target_columns();
+                 self.set_loss(
+                     [function, columns](long B, long O, long stride, const T* y, const T* p, const T* weight, T* dp) {
+                         nb::gil_scoped_acquire gil;
+                         nb::object weights = weight ? view(const_cast<T*>(weight), B, 1, 1) : nb::none();
+                         return nb::cast<double>(function(view(const_cast<T*>(y), B, columns, columns),
+                                                          view(const_cast<T*>(p), B, O, stride), weights,
+                                                          view(dp, B, O, stride)));
+                     });
+             })
+        .def("set_optimizer",
+             [](N& self, const std::string& kind, const nb::dict& s, const std::vector<nb::tuple>& trained) {
+                 UpdateRule rule;
+                 rule.kind = named(optimizers, kind);
+                 rule.momentum = setting(s, "momentum"), rule.rho = setting(s, "rho");
+                 rule.beta_1 = setting(s, "beta_1"), rule.beta_2 = setting(s, "beta_2");
+                 rule.epsilon = setting(s, "epsilon"), rule.weight_decay = setting(s, "weight_decay");
+                 rule.nesterov = setting(s, "nesterov") != 0, rule.centered = setting(s, "centered") != 0;
+                 rule.amsgrad = setting(s, "amsgrad") != 0;
+                 rule.clipvalue = setting(s, "clipvalue"), rule.clipnorm = setting(s, "clipnorm");
+                 rule.global_clipnorm = setting(s, "global_clipnorm");
+                 std::vector<Segment> segments;
+                 for (const nb::tuple& t : trained)
+                     segments.push_back({nb::cast<long>(t[0]), nb::cast<long>(t[1]), nb::cast<bool>(t[2]),
+                                         nb::cast<double>(t[3]), nb::cast<double>(t[4])});
+                 self.set_optimizer(rule, std::move(segments));
+             })
+        .def(
+            "set_memory",
+            [](N& self, Memory<T> parameters, Memory<T> gradient, std::vector<std::optional<Memory<T>>> slots) {
+                std::vector<T*> pointers;
+                for (auto& slot : slots) pointers.push_back(slot ? slot->data() : nullptr);
+                self.set_memory(parameters.data(), gradient.data(), std::move(pointers));
+            },
+            nb::arg("parameters"), nb::arg("gradient"), nb::arg("slots"))
+        .def(
+            "train",
+            [](N& self, Matrix<T> x, Matrix<T> y, std::optional<Column<T>> weight,
+               std::optional<Column<std::uint32_t>> order, long batch_size, Column<double> learning_rates,
+               long first_iteration, std::optional<Output<T>> predictions) {
+                const Rows rows = rows_of<T>(self, x, std::optional(y), weight, order, batch_size);
+                expect(long(learning_rates.shape(0)) == (rows.count + batch_size - 1) / batch_size,
+                       "learning_rates needs one number a step");
+                T* out = room_for<T>(self, predictions, rows.count);
+                const std::span<const double> rates(learning_rates.data(), learning_rates.shape(0));
+                TrainResult result;
+                {
+                    nb::gil_scoped_release release;
+                    result = self.train(x.data(), y.data(), data_of<T>(weight), rows, rates, first_iteration, out);
+                }
+                return nb::make_tuple(result.loss_sum, result.rows, result.steps, result.finite);
+            },
+            nb::arg("x"), nb::arg("y"), nb::arg("sample_weight").none(), nb::arg("order").none(), nb::arg("batch_size"),
+            nb::arg("learning_rates"), nb::arg("first_iteration"), nb::arg("predictions").none())
+        .def(
+            "evaluate",
+            [](N& self, Matrix<T> x, Matrix<T> y, std::optional<Column<T>> weight, long batch_size,
+               std::optional<Output<T>> predictions) {
+                const Rows rows = rows_of<T>(self, x, std::optional(y), weight, std::nullopt, batch_size);
+                T* out = room_for<T>(self, predictions, rows.count);
+                nb::gil_scoped_release release;
+                return self.evaluate(x.data(), y.data(), data_of<T>(weight), rows, out);
+            },
+            nb::arg("x"), nb::arg("y"), nb::arg("sample_weight").none(), nb::arg("batch_size"),
+            nb::arg("predictions").none())
+        .def(
+            "predict",
+            [](N& self, Matrix<T> x, Output<T> predictions, long batch_size) {
+                const Rows rows = rows_of<T>(self, x, std::nullopt, std::nullopt, std::nullopt, batch_size);
+                T* out = room_for<T>(self, std::optional(predictions), rows.count);
+                nb::gil_scoped_release release;
+                self.predict(x.data(), rows, out);
+            },
+            nb::arg("x"), nb::arg("predictions"), nb::arg("batch_size"))
+        .def(
+            "gradients",
+            [](N& self, Matrix<T> x, Matrix<T> y, std::optional<Column<T>> weight) {
+                const Rows rows = rows_of<T>(self, x, std::optional(y), weight, std::nullopt, 1);
+                nb::gil_scoped_release release;
+                return self.gradients(x.data(), y.data(), data_of<T>(weight), rows.count);
+            },
+            nb::arg("x"), nb::arg("y"), nb::arg("sample_weight").none());
+}
+
+// Fisher and Yates's shuffle with bounded numbers by multiplication (Lemire 2019), a function of the key alone.
+void shuffle(nb::ndarray<std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> order, std::uint64_t key) {
+    std::uint32_t* rows = order.data();
+    const std::size_t count = order.shape(0);
+    std::uint64_t state = key;
+    nb::gil_scoped_release release;
+    for (std::size_t k = count; k > 1; --k) {
+        const std::uint64_t bits = mix(state++) >> 32;
+        const std::size_t other = std::size_t((bits * k) >> 32);
+        std::swap(rows[k - 1], rows[other]);
+    }
+}
+
+}  // namespace
+
+NB_MODULE(_core, module) {
+    bind_network<float>(module, "Network32");
+    bind_network<double>(module, "Network64");
+    module.def("shuffle", &shuffle, nb::arg("order"), nb::arg("key"), "Shuffle the row numbers in place by this key.");
+    module.def("instruction_set", &instruction_set, "The instruction set in use.");
+    module.def("instruction_sets", &instruction_sets, "Those this machine can run, best first.");
+    module.def("choose_instruction_set", &choose_instruction_set, nb::arg("name"),
+               "Use another one, for new networks.");
+}

@@ -1,0 +1,48 @@
+// The arithmetic of a training step, compiled once for each instruction set (isa/*.cpp define HILLWALKER_ISA and include this).
+// Everything is in an unnamed namespace but one function, which hands out the table.
+
+#include "kernels.hpp"
+#include "random.hpp"
+
+namespace hillwalker {
+namespace {
+
+#include "vector.inl"
+#include "transcendental.inl"
+
+#include "products.inl"
+#include "activations.inl"
+#include "losses.inl"
+#include "layers.inl"
+#include "optimizers.inl"
+
+template <class T>
+constexpr Kernels<T> table = {
+    forward<T>,
+    input_gradient<T>,
+    weight_gradient<T>,
+    activate<T>,
+    activate_backward<T>,
+    loss<T>,
+    dropout<T>,
+    noise<T>,
+    multiply<T>,
+    normalize<T>,
+    normalize_backward<T>,
+    penalty<T>,
+    penalty_gradient<T>,
+    sum_of_squares<T>,
+    clip<T>,
+    scale<T>,
+    update<T>,
+};
+
+}  // namespace
+
+#define HILLWALKER_JOIN_(a, b) a##b
+#define HILLWALKER_JOIN(a, b) HILLWALKER_JOIN_(a, b)
+
+const Kernels<float>& HILLWALKER_JOIN(kernels_float_, HILLWALKER_ISA)() { return table<float>; }
+const Kernels<double>& HILLWALKER_JOIN(kernels_double_, HILLWALKER_ISA)() { return table<double>; }
+
+}  // namespace hillwalker

@@ -1,0 +1,134 @@
+// A network, its loss and its optimizer: buffers whose sizes are fixed before the first step, and the step itself.
+// Weights, gradient and slots are the caller's memory; nothing here allocates during a step or knows of Python.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <new>
+#include <span>
+#include <vector>
+
+#include "kernels.hpp"
+
+namespace hillwalker {
+
+// Memory that begins on a cache line, so that no vector of the widest kind crosses two.
+template <class T>
+struct CacheLines {
+    using value_type = T;
+    static constexpr std::align_val_t alignment{64};
+    CacheLines() = default;
+    template <class U>
+    CacheLines(const CacheLines<U>&) {}
+    T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), alignment)); }
+    void deallocate(T* memory, std::size_t) { ::operator delete(memory, alignment); }
+    friend bool operator==(CacheLines, CacheLines) { return true; }
+};
+template <class T>
+using Buffer = std::vector<T, CacheLines<T>>;
+
+// A function of the caller's, where the plan has one. Rows lie `stride` numbers apart.
+template <class T>
+using ActivationFunction = std::function<void(long B, long O, long stride, const T* z, T* a)>;
+template <class T>
+using ActivationBlame = std::function<void(long B, long O, long stride, const T* z, const T* a, T* d)>;
+template <class T>
+using LossFunction = std::function<double(long B, long O, long stride, const T* y, const T* p, const T* weight, T* dp)>;
+
+struct Segment {  // one trained weight in the flat vectors
+    long offset = 0, length = 0;
+    bool decays = false;  // whether weight decay applies
+    double l1 = 0, l2 = 0;
+};
+
+struct Rows {  // what one call trains on
+    long count = 0, batch_size = 0;
+    const std::uint32_t* order = nullptr;  // row numbers, or null for rows as they lie
+};
+
+struct TrainResult {
+    double loss_sum = 0;
+    long rows = 0, steps = 0;
+    bool finite = true;
+};
+
+enum class LayerKind { dense, activation, function, dropout, noise, normalization };
+
+template <class T>
+struct Layer {
+    LayerKind kind = LayerKind::dense;
+    long I = 0, O = 0;
+    ActivationRule activation;
+    ActivationFunction<T> function;
+    ActivationBlame<T> blame;
+    long kernel = -1, bias = -1;  // offsets; -1: none
+    long gamma = -1, beta = -1, moving_mean = -1, moving_variance = -1;
+    double rate = 0, momentum = 0, epsilon = 0;  // dropout's rate or noise's deviation; normalisation's two
+    std::uint64_t stream = 0, seed = 0;
+    bool trainable = true, own_seed = false;
+
+    Buffer<T> z, a, da, extra, inverse;  // (B, row_stride(O)) each; extra: dropout's scale, normalisation's normal
+    bool keeps_z() const {
+        return kind == LayerKind::dense && activation.kind != Activation::linear && !activation.plain_relu();
+    }
+};
+
+template <class T>
+class Network {
+public:
+    Network(long input_width, long output_width, long target_columns, std::uint64_t seed)
+        : input_width_(input_width), output_width_(output_width), target_columns_(target_columns), seed_(seed) {}
+
+    void add(Layer<T> layer);
+    void set_loss(LossRule rule) { loss_ = rule; }
+    void set_loss(LossFunction<T> function) { loss_function_ = std::move(function); }
+    void set_optimizer(UpdateRule rule, std::vector<Segment> trained) {
+        optimizer_ = rule;
+        trained_ = std::move(trained);
+    }
+    void set_memory(T* parameters, T* gradient, std::vector<T*> slots);
+
+    TrainResult train(const T* x, const T* y, const T* weight, Rows rows, std::span<const double> learning_rates,
+                      long first_iteration, T* predictions);
+    double evaluate(const T* x, const T* y, const T* weight, Rows rows, T* predictions);
+    void predict(const T* x, Rows rows, T* predictions);
+    double gradients(const T* x, const T* y, const T* weight, long rows);
+
+    long input_width() const { return input_width_; }
+    long output_width() const { return output_width_; }
+    long target_columns() const { return target_columns_; }
+
+private:
+    void reserve(long rows);
+    void gather(const T* from, long width, long stride, Rows rows, long start, long count, T* to) const;
+    void load_batch(const T* x, const T* y, const T* weight, Rows rows, long start, long count);
+    const T* forward(long B, bool training, long iteration);
+    double loss(long B, bool weighted);
+    double penalty() const;
+    void backward(long B, bool training);
+    void update(double learning_rate, long iteration);
+    void clip_gradient();
+    void copy_out(long B, T* predictions) const;
+    T* output_gradient() { return layers_.empty() ? spare_.data() : layers_.back().da.data(); }
+    const T* input_of(std::size_t number) const { return number == 0 ? x_.data() : layers_[number - 1].a.data(); }
+
+    long input_width_, output_width_, target_columns_;
+    std::uint64_t seed_;
+    std::vector<Layer<T>> layers_;
+    LossRule loss_;
+    LossFunction<T> loss_function_;
+    UpdateRule optimizer_;
+    std::vector<Segment> trained_;
+    std::size_t first_trained_ = 0;  // blame need not travel below this layer
+    T* parameters_ = nullptr;
+    T* gradient_ = nullptr;
+    std::vector<T*> slots_;
+    long capacity_ = 0;
+    Buffer<T> x_, y_, weight_, transposed_, no_bias_, spare_;
+    const Kernels<T>& kernels_ = kernels<T>();
+};
+
+extern template class Network<float>;
+extern template class Network<double>;
+
+}  // namespace hillwalker
