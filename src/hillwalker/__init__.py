@@ -1,0 +1,57 @@
+"""hillwalker: dense networks on a CPU, trained at the speed the CPU can go, with Keras 3's names and numbers.
+
+Rooms are imported when they are first used, so that `import hillwalker` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
+    from hillwalker import activations as activations
+    from hillwalker import callbacks as callbacks
+    from hillwalker import config as config
+    from hillwalker import errors as errors
+    from hillwalker import initializers as initializers
+    from hillwalker import layers as layers
+    from hillwalker import losses as losses
+    from hillwalker import metrics as metrics
+    from hillwalker import models as models
+    from hillwalker import optimizers as optimizers
+    from hillwalker import plots as plots
+    from hillwalker import regularizers as regularizers
+    from hillwalker import schedules as schedules
+    from hillwalker import utils as utils
+    from hillwalker.engine import show_config as show_config
+    from hillwalker.layers import Input as Input
+    from hillwalker.models import Sequential as Sequential
+
+_ROOMS = (
+    "activations", "callbacks", "config", "errors", "initializers", "layers", "losses", "metrics", "models",
+    "optimizers", "plots", "regularizers", "schedules", "utils",
+)  # fmt: skip
+_NAMES = {"Input": "layers", "Sequential": "models", "show_config": "engine"}
+
+__all__ = [*_ROOMS, *_NAMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"hillwalker.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"hillwalker.{_NAMES[name]}"), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("hillwalker")
+    from hillwalker.errors import nearest
+
+    near = nearest(name, __all__)
+    raise AttributeError(
+        f"module 'hillwalker' has no attribute {name!r}" + (f"; did you mean {near!r}?" if near else "")
+    )
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,183 @@
+"""The edge of a model: what the user passes, checked and resolved before anything is computed or overwritten."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hillwalker import activations, checks, layers, losses, metrics, reference
+from hillwalker.errors import FileError, HillwalkerWarning, InputError, InputTypeError, StateError, explain
+from hillwalker.layers import Flatten, Layer
+from hillwalker.losses import Loss
+from hillwalker.models import stack
+from hillwalker.plan import Plan
+from hillwalker.training.batches import Data
+
+Array = NDArray[Any]
+
+DEFAULT_BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What a model knows about its data; the shape of a row and the plan are None before it is built."""
+
+    layers: Sequence[Layer]
+    row_shape: stack.Shape | None
+    plan: Plan | None
+    dtype: str
+    loss: Loss | None
+
+    def inputs(self, x: Any, name: str = "X") -> Array:
+        """Return x as a checked 2-D array."""
+        if not self.layers:
+            raise StateError(explain("a model without layers.", "at least one layer.", "model.add(Dense(1))"))
+        shape: tuple[int | None, ...] | None = self.row_shape
+        if shape is None:
+            shape = None if isinstance(self.layers[0], Flatten) else (None,)
+        array = checks.inputs(x, name, self.dtype, shape).array
+        if len(array) >= 2**32:
+            raise InputError(
+                explain(f"{name} with {len(array)} rows.", "fewer than 4294967296 rows.", f"{name}[: 2**31]")
+            )
+        return array
+
+    def data(
+        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, call: str = "fit", prefix: str = ""
+    ) -> Data:
+        """Return checked inputs, targets and weights that fit each other, the layers and the loss."""
+        if self.loss is None:
+            passed = f"{call} before compile, or of a model compiled without a loss."
+            raise StateError(explain(passed, "a compiled model.", 'model.compile(optimizer="adam", loss="mse")'))
+        if y is None:
+            raise InputError(explain(f"{call} without y.", "inputs and targets.", f"model.{call}(X, y)"))
+        x_name, y_name = f"{prefix}X", f"{prefix}y"
+        inputs = self.inputs(x, x_name)
+        targets = checks.targets(y, y_name, self.dtype).array
+        checks.same_length((x_name, inputs), (y_name, targets))
+        plan = self.plan or stack.lay_out(self.layers, tuple(inputs.shape[1:]), self.dtype)
+        from_logits = bool(getattr(self.loss, "from_logits", False))
+        name, width = self.loss.kind or self.loss.name, plan.output_width
+        checks.labels(targets, name, width, stack.output_activation(self.layers), from_logits)
+        weight = checks.sample_weight(sample_weight, len(inputs), self.dtype, f"{prefix}sample_weight")
+        if class_weight is not None:
+            of_classes = checks.class_weight(class_weight, targets, width if width > 1 else 2, self.dtype)
+            weight = of_classes if weight is None else weight * of_classes
+        return Data(flat(inputs), targets, weight, self.dtype)
+
+    def validation(self, training: Data, share: Any, validation_data: Any) -> tuple[Data, Data | None]:
+        """Return the rows to train on and those to validate on: the last part, or data of their own."""
+        if validation_data is None:
+            kept = checks.validation_split(share, len(training))
+            return training[:kept], training[kept:] if kept < len(training) else None
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+            passed = f"validation_data of type {type(validation_data).__name__}."
+            fix = "validation_data=(X_validation, y_validation)"
+            raise InputError(explain(passed, "(X, y) or (X, y, sample_weight).", fix))
+        x, y, *weight = validation_data
+        data = self.data(x, y, weight[0] if weight else None, prefix="validation ")
+        if data.x.shape[1] != training.x.shape[1]:
+            passed = f"validation X of shape {data.x.shape} beside X of shape {training.x.shape}."
+            raise InputError(explain(passed, "the same columns.", "validation_data=(X_validation, y_validation)"))
+        return training, data
+
+
+def flat(inputs: Array) -> Array:
+    """Return rows of any shape as rows of numbers."""
+    return inputs if inputs.ndim == 2 else inputs.reshape(len(inputs), -1)
+
+
+def check_own_functions(plan: Plan, parameters: Array, loss: Loss | None, data: Data) -> None:
+    """Check the derivatives of the user's own functions on the first batch, in float64, before anything is trained."""
+
+    def is_own(layer: Layer) -> bool:
+        return isinstance(getattr(layer, "activation", None), activations.CustomActivation)
+
+    own_loss = loss if isinstance(loss, losses.CustomLoss) else None
+    if own_loss is None and not any(is_own(planned.layer) for planned in plan.layers):
+        return
+    first = data[: min(DEFAULT_BATCH_SIZE, len(data))]
+    wide = parameters.astype(np.float64)
+    a: Array = np.asarray(first.x, dtype=np.float64)
+    for planned in plan.layers:
+        a, memory = planned.layer.forward(a, reference.views(planned, wide), layers.Moment(training=False))
+        if is_own(planned.layer):
+            planned.layer.activation.check(memory["z"])  # type: ignore[attr-defined]
+    if own_loss is not None:
+        own_loss.check(np.asarray(first.y, np.float64), a)
+        if first.sample_weight is not None:
+            own_loss.batch(np.asarray(first.y, np.float64), a, np.asarray(first.sample_weight, np.float64))
+
+
+def metric_list(values: Any, name: str) -> list[Any]:
+    """Return Keras's spellings of a list of metrics as one flat list."""
+    if values is None:
+        return []
+    if isinstance(values, Mapping):
+        values = list(values.values())
+    if not isinstance(values, (list, tuple)):
+        raise InputTypeError(explain(f"{name}={values!r}.", "a list.", f"model.compile({name}=[{values!r}])"))
+    flattened: list[Any] = []
+    for value in values:
+        flattened += metric_list(value, name) if isinstance(value, (list, tuple)) else [value]
+    return flattened
+
+
+def check_metrics(identifiers: Sequence[Any], loss: Loss | None) -> None:
+    """Refuse an unknown metric at compile; what "accuracy" means is known only with the targets."""
+    for identifier in identifiers:
+        if not (isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc", "crossentropy", "ce")):
+            metrics.get(identifier, None, None, loss)
+
+
+def only_none(**values: Any) -> None:
+    """Refuse Keras's arguments that mean nothing for arrays."""
+    for name, value in values.items():
+        if value is not None:
+            raise InputError(explain(f"{name}={value!r}.", "None: arrays are always taken whole.", f"leave {name} out"))
+
+
+def not_negative_integer(name: str, value: Any, call: str) -> int:
+    """Return a whole number of 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+        raise InputError(explain(f"{name}={value!r}.", "a whole number, 0 or more.", call))
+    return int(value)
+
+
+def frequency(value: Any) -> int | list[int]:
+    """Return `validation_freq`: every so many epochs, or a list of epochs counted from 1."""
+    if isinstance(value, (list, tuple, set, np.ndarray)):
+        return [checks.positive_integer("validation_freq", number, "validation_freq=[1, 10]") for number in value]
+    return checks.positive_integer("validation_freq", value, "model.fit(X, y, validation_split=0.2, validation_freq=5)")
+
+
+def batch_size(value: Any, call: str, name: str = "batch_size") -> int:
+    """Return the rows a step, 32 for None."""
+    return (
+        DEFAULT_BATCH_SIZE if value is None else checks.positive_integer(name, value, f"model.{call}(X, y, {name}=32)")
+    )
+
+
+def path_to_write(filepath: Any, overwrite: bool) -> str:
+    """Return a path for a model's file; refuse one that exists where it must not be overwritten."""
+    try:
+        path = os.fspath(filepath)
+    except TypeError:
+        path = None
+    if not isinstance(path, str) or not path:
+        raise InputTypeError(explain(f"filepath={filepath!r}.", "a path.", 'model.save("model.safetensors")'))
+    if not overwrite and Path(path).exists():
+        passed = f"{path!r}, which exists, with overwrite=False."
+        raise FileError(explain(passed, "a new path.", 'model.save("model_2.safetensors")'))
+    if path.endswith((".keras", ".h5", ".hdf5")):
+        passed = f"{path!r}: hillwalker writes a safetensors file under this name, which Keras cannot read."
+        message = explain(passed, "a name that ends in .safetensors.", 'model.save("model.safetensors")')
+        warnings.warn(message, HillwalkerWarning, stacklevel=3)
+    return path

@@ -1,0 +1,93 @@
+"""One safetensors file, written whole or not at all.
+
+Arrays and plain JSON go in, arrays and plain JSON come out; what they mean is the business of `models.py` and of the
+callbacks. Reading runs nothing that a file says: there is no pickle, no code and no class name that is looked up here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hillwalker.errors import FileError, explain
+
+FORMAT = 1  # raised when an older hillwalker could not read the file
+KEY = "hillwalker"
+
+Arrays = dict[str, NDArray[Any]]
+Metadata = dict[str, Any]
+
+
+def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
+    """Write arrays and JSON metadata to one safetensors file.
+
+    The bytes go to a temporary file beside `path`, reach the disk, and then take its name in one move: at any moment
+    `path` is the old file or the new one, never a part of one. Raises FileError where that is impossible.
+    """
+    from safetensors.numpy import save
+
+    target = Path(path)
+    stamped = {"format": FORMAT, "hillwalker": version("hillwalker"), "numpy": np.__version__, **metadata}
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    content = save(whole, metadata={KEY: json.dumps(stamped)})
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise FileError(explain(f"path {str(path)!r} ({error}).", "a file that can be written.")) from error
+
+
+def read(path: str | os.PathLike[str]) -> tuple[Arrays, Metadata]:
+    """Return the arrays and the metadata of a file that `write` wrote.
+
+    Raises FileError for a file that is missing, damaged, cut short, of another kind or from a newer hillwalker.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    target = Path(path)
+    if not target.is_file():
+        raise FileError(explain(f"{str(path)!r}, which is no file.", "a file that model.save wrote."))
+    try:
+        with safe_open(target, framework="numpy") as file:
+            header = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _damaged(target, str(error), _kind(target)) from error
+    try:
+        metadata = json.loads(header[KEY])
+        written_by = metadata["format"]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise _damaged(target, "it holds arrays, but not what hillwalker writes beside them", None) from error
+    if not isinstance(written_by, int) or written_by > FORMAT:
+        passed = f"{str(path)!r}, of format {written_by!r} (hillwalker {metadata.get('hillwalker')})."
+        raise FileError(explain(passed, f"format {FORMAT} or older.", "pip install --upgrade hillwalker"))
+    return arrays, metadata
+
+
+def _kind(path: Path) -> str | None:
+    """Return what a file of another kind is, from its first bytes, or None."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(b"PK\x03\x04"):
+        return "a Keras or zip file"
+    if start.startswith(b"\x89HDF"):
+        return "an HDF5 file"
+    return "a pickle" if start.startswith(b"\x80") else None
+
+
+def _damaged(path: Path, reason: str, kind: str | None) -> FileError:
+    passed = f"{str(path)!r}, which cannot be read: {reason}." if kind is None else f"{str(path)!r}, {kind}."
+    return FileError(explain(passed, "a whole file that model.save wrote; nothing in it was run."))
