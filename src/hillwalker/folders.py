@@ -6,7 +6,6 @@ A folder is hillwalker's if it holds the marker file; nothing is ever deleted.
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from hillwalker.errors import FileError, explain
@@ -59,15 +58,20 @@ def check_file(path: str | Path, overwrite: bool = False) -> Path:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: to a temporary neighbour, which then takes the name."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    """Write a file whole or not at all: to a temporary neighbour that, once on the disk, takes the name.
+
+    At any moment `path` is the old file or the new one. Raises FileError where it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
             file.write(content)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)  # mkstemp's 0o600 would hide the file from the user's colleagues
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise FileError(explain(f"the path {str(path)!r} ({error}).", "a file that can be written.")) from error
         raise

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hillwalker.errors import FileError, explain
+from hillwalker.folders import write_whole
 
 FORMAT = 1  # raised when an older hillwalker could not read the file
 KEY = "hillwalker"
@@ -28,26 +29,13 @@ Metadata = dict[str, Any]
 def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
     """Write arrays and JSON metadata to one safetensors file.
 
-    The bytes go to a temporary file beside `path`, reach the disk, and then take its name in one move: at any moment
-    `path` is the old file or the new one, never a part of one. Raises FileError where that is impossible.
+    At any moment `path` is the old file or the new one, never a part of one. Raises FileError where it cannot be written.
     """
     from safetensors.numpy import save
 
-    target = Path(path)
     stamped = {"format": FORMAT, "hillwalker": version("hillwalker"), "numpy": np.__version__, **metadata}
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    content = save(whole, metadata={KEY: json.dumps(stamped)})
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise FileError(explain(f"path {str(path)!r} ({error}).", "a file that can be written.")) from error
+    write_whole(Path(path), save(whole, metadata={KEY: json.dumps(stamped)}))
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Arrays, Metadata]:
