@@ -29,45 +29,30 @@ template <class T>
 using Memory = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Numbers = std::vector<double>;
 
-const std::map<std::string, Activation> activations = {{"linear", Activation::linear},
-                                                       {"relu", Activation::relu},
-                                                       {"elu", Activation::elu},
-                                                       {"selu", Activation::selu},
-                                                       {"gelu", Activation::gelu},
-                                                       {"silu", Activation::silu},
-                                                       {"mish", Activation::mish},
-                                                       {"sigmoid", Activation::sigmoid},
-                                                       {"hard_sigmoid", Activation::hard_sigmoid},
-                                                       {"tanh", Activation::tanh},
-                                                       {"softsign", Activation::softsign},
-                                                       {"softplus", Activation::softplus},
-                                                       {"exponential", Activation::exponential},
-                                                       {"softmax", Activation::softmax},
-                                                       {"log_softmax", Activation::log_softmax}};
+// clang-format off
+const std::map<std::string, Activation> activations = {
+    {"linear", Activation::linear}, {"relu", Activation::relu}, {"elu", Activation::elu}, {"selu", Activation::selu},
+    {"gelu", Activation::gelu}, {"silu", Activation::silu}, {"mish", Activation::mish}, {"sigmoid", Activation::sigmoid},
+    {"hard_sigmoid", Activation::hard_sigmoid}, {"tanh", Activation::tanh}, {"softsign", Activation::softsign},
+    {"softplus", Activation::softplus}, {"exponential", Activation::exponential}, {"softmax", Activation::softmax},
+    {"log_softmax", Activation::log_softmax}};
 
-const std::map<std::string, Loss> losses = {{"mean_squared_error", Loss::mean_squared_error},
-                                            {"mean_absolute_error", Loss::mean_absolute_error},
-                                            {"mean_absolute_percentage_error", Loss::mean_absolute_percentage_error},
-                                            {"mean_squared_logarithmic_error", Loss::mean_squared_logarithmic_error},
-                                            {"huber", Loss::huber},
-                                            {"log_cosh", Loss::log_cosh},
-                                            {"binary_crossentropy", Loss::binary_crossentropy},
-                                            {"categorical_crossentropy", Loss::categorical_crossentropy},
-                                            {"sparse_categorical_crossentropy", Loss::sparse_categorical_crossentropy},
-                                            {"kl_divergence", Loss::kl_divergence},
-                                            {"poisson", Loss::poisson},
-                                            {"hinge", Loss::hinge},
-                                            {"squared_hinge", Loss::squared_hinge},
-                                            {"categorical_hinge", Loss::categorical_hinge},
-                                            {"cosine_similarity", Loss::cosine_similarity},
-                                            {"pinball", Loss::pinball},
-                                            {"asymmetric_squared_error", Loss::asymmetric_squared_error},
-                                            {"qlike", Loss::qlike}};
+const std::map<std::string, Loss> losses = {
+    {"mean_squared_error", Loss::mean_squared_error}, {"mean_absolute_error", Loss::mean_absolute_error},
+    {"mean_absolute_percentage_error", Loss::mean_absolute_percentage_error},
+    {"mean_squared_logarithmic_error", Loss::mean_squared_logarithmic_error}, {"huber", Loss::huber},
+    {"log_cosh", Loss::log_cosh}, {"binary_crossentropy", Loss::binary_crossentropy},
+    {"categorical_crossentropy", Loss::categorical_crossentropy},
+    {"sparse_categorical_crossentropy", Loss::sparse_categorical_crossentropy}, {"kl_divergence", Loss::kl_divergence},
+    {"poisson", Loss::poisson}, {"hinge", Loss::hinge}, {"squared_hinge", Loss::squared_hinge},
+    {"categorical_hinge", Loss::categorical_hinge}, {"cosine_similarity", Loss::cosine_similarity},
+    {"pinball", Loss::pinball}, {"asymmetric_squared_error", Loss::asymmetric_squared_error}, {"qlike", Loss::qlike}};
 
-const std::map<std::string, Optimizer> optimizers = {{"sgd", Optimizer::sgd},         {"rmsprop", Optimizer::rmsprop},
-                                                     {"adagrad", Optimizer::adagrad}, {"adadelta", Optimizer::adadelta},
-                                                     {"adam", Optimizer::adam},       {"adamax", Optimizer::adamax},
-                                                     {"nadam", Optimizer::nadam},     {"lion", Optimizer::lion}};
+const std::map<std::string, Optimizer> optimizers = {
+    {"sgd", Optimizer::sgd}, {"rmsprop", Optimizer::rmsprop}, {"adagrad", Optimizer::adagrad},
+    {"adadelta", Optimizer::adadelta}, {"adam", Optimizer::adam}, {"adamax", Optimizer::adamax},
+    {"nadam", Optimizer::nadam}, {"lion", Optimizer::lion}};
+// clang-format on
 
 template <class Kind>
 Kind named(const std::map<std::string, Kind>& kinds, const std::string& name) {
@@ -89,6 +74,20 @@ ActivationRule activation_rule(const std::string& kind, const Numbers& numbers) 
 void expect(bool condition, const char* what) {
     if (!condition) throw std::invalid_argument(what);
 }
+
+// A Python function that engine.py keeps alive. An owned one would close a circle (function, its module, model, core,
+// function) through C++, where Python's collector does not see it, and nothing in it would ever be freed.
+class Borrowed {
+public:
+    explicit Borrowed(const nb::callable& function) : function_(function) {}
+    template <class... Arguments>
+    nb::object operator()(Arguments&&... arguments) const {
+        return function_(std::forward<Arguments>(arguments)...);
+    }
+
+private:
+    nb::handle function_;
+};
 
 // A view of the core's memory for a Python function; it must not outlive the call.
 template <class T>
@@ -154,11 +153,11 @@ void bind_network(nb::module_& module, const char* name) {
                  Layer<T> layer;
                  layer.kind = LayerKind::function;
                  layer.I = layer.O = width;
-                 layer.function = [value](long B, long O, long stride, const T* z, T* a) {
+                 layer.function = [value = Borrowed(value)](long B, long O, long stride, const T* z, T* a) {
                      nb::gil_scoped_acquire gil;
                      value(view(const_cast<T*>(z), B, O, stride), view(a, B, O, stride));
                  };
-                 layer.blame = [blame](long B, long O, long stride, const T* z, const T* a, T* d) {
+                 layer.blame = [blame = Borrowed(blame)](long B, long O, long stride, const T* z, const T* a, T* d) {
                      nb::gil_scoped_acquire gil;
                      blame(view(const_cast<T*>(z), B, O, stride), view(const_cast<T*>(a), B, O, stride),
                            view(d, B, O, stride));
@@ -192,14 +191,14 @@ void bind_network(nb::module_& module, const char* name) {
         .def("set_loss_function",
              [](N& self, nb::callable function) {
                  const long columns = self.target_columns();
-                 self.set_loss(
-                     [function, columns](long B, long O, long stride, const T* y, const T* p, const T* weight, T* dp) {
-                         nb::gil_scoped_acquire gil;
-                         nb::object weights = weight ? view(const_cast<T*>(weight), B, 1, 1) : nb::none();
-                         return nb::cast<double>(function(view(const_cast<T*>(y), B, columns, columns),
-                                                          view(const_cast<T*>(p), B, O, stride), weights,
-                                                          view(dp, B, O, stride)));
-                     });
+                 self.set_loss([function = Borrowed(function), columns](long B, long O, long stride, const T* y,
+                                                                        const T* p, const T* weight, T* dp) {
+                     nb::gil_scoped_acquire gil;
+                     nb::object weights = weight ? view(const_cast<T*>(weight), B, 1, 1) : nb::none();
+                     return nb::cast<double>(function(view(const_cast<T*>(y), B, columns, columns),
+                                                      view(const_cast<T*>(p), B, O, stride), weights,
+                                                      view(dp, B, O, stride)));
+                 });
              })
         .def("set_optimizer",
              [](N& self, const std::string& kind, const nb::dict& s, const std::vector<nb::tuple>& trained) {
@@ -225,7 +224,7 @@ void bind_network(nb::module_& module, const char* name) {
                 for (auto& slot : slots) pointers.push_back(slot ? slot->data() : nullptr);
                 self.set_memory(parameters.data(), gradient.data(), std::move(pointers));
             },
-            nb::arg("parameters"), nb::arg("gradient"), nb::arg("slots"))
+            nb::arg("parameters").noconvert(), nb::arg("gradient").noconvert(), nb::arg("slots").noconvert())
         .def(
             "train",
             [](N& self, Matrix<T> x, Matrix<T> y, std::optional<Column<T>> weight,
@@ -243,8 +242,9 @@ void bind_network(nb::module_& module, const char* name) {
                 }
                 return nb::make_tuple(result.loss_sum, result.rows, result.steps, result.finite);
             },
-            nb::arg("x"), nb::arg("y"), nb::arg("sample_weight").none(), nb::arg("order").none(), nb::arg("batch_size"),
-            nb::arg("learning_rates"), nb::arg("first_iteration"), nb::arg("predictions").none())
+            nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("sample_weight").noconvert().none(),
+            nb::arg("order").noconvert().none(), nb::arg("batch_size"), nb::arg("learning_rates").noconvert(),
+            nb::arg("first_iteration"), nb::arg("predictions").noconvert().none())
         .def(
             "evaluate",
             [](N& self, Matrix<T> x, Matrix<T> y, std::optional<Column<T>> weight, long batch_size,
@@ -254,8 +254,8 @@ void bind_network(nb::module_& module, const char* name) {
                 nb::gil_scoped_release release;
                 return self.evaluate(x.data(), y.data(), data_of<T>(weight), rows, out);
             },
-            nb::arg("x"), nb::arg("y"), nb::arg("sample_weight").none(), nb::arg("batch_size"),
-            nb::arg("predictions").none())
+            nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("sample_weight").noconvert().none(),
+            nb::arg("batch_size"), nb::arg("predictions").noconvert().none())
         .def(
             "predict",
             [](N& self, Matrix<T> x, Output<T> predictions, long batch_size) {
@@ -264,7 +264,7 @@ void bind_network(nb::module_& module, const char* name) {
                 nb::gil_scoped_release release;
                 self.predict(x.data(), rows, out);
             },
-            nb::arg("x"), nb::arg("predictions"), nb::arg("batch_size"))
+            nb::arg("x").noconvert(), nb::arg("predictions").noconvert(), nb::arg("batch_size"))
         .def(
             "gradients",
             [](N& self, Matrix<T> x, Matrix<T> y, std::optional<Column<T>> weight) {
@@ -272,7 +272,7 @@ void bind_network(nb::module_& module, const char* name) {
                 nb::gil_scoped_release release;
                 return self.gradients(x.data(), y.data(), data_of<T>(weight), rows.count);
             },
-            nb::arg("x"), nb::arg("y"), nb::arg("sample_weight").none());
+            nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("sample_weight").noconvert().none());
 }
 
 // Fisher and Yates's shuffle with bounded numbers by multiplication (Lemire 2019), a function of the key alone.
@@ -291,9 +291,11 @@ void shuffle(nb::ndarray<std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::c
 }  // namespace
 
 NB_MODULE(_core, module) {
+    nb::set_leak_warnings(false);  // a model that lives until the interpreter ends is no leak, and no user's business
     bind_network<float>(module, "Network32");
     bind_network<double>(module, "Network64");
-    module.def("shuffle", &shuffle, nb::arg("order"), nb::arg("key"), "Shuffle the row numbers in place by this key.");
+    module.def("shuffle", &shuffle, nb::arg("order").noconvert(), nb::arg("key"),
+               "Shuffle the row numbers in place by this key.");
     module.def("instruction_set", &instruction_set, "The instruction set in use.");
     module.def("instruction_sets", &instruction_sets, "Those this machine can run, best first.");
     module.def("choose_instruction_set", &choose_instruction_set, nb::arg("name"),

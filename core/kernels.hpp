@@ -89,7 +89,7 @@ template <class T>
 struct Kernels {
     // a = f(x W + b), f plain ReLU or nothing
     void (*forward)(long B, long I, long O, const T* x, const T* W, const T* b, bool relu, T* a);
-    // dx = dz W^T; `transposed` has room for O rows of row_stride(I), its padding zero
+    // dx = dz W^T, padding included; `transposed` has room for O rows of row_stride(I)
     void (*input_gradient)(long B, long I, long O, const T* dz, const T* W, T* transposed, T* dx);
     // dW = x^T dz, db = column sums of dz (db may be null)
     void (*weight_gradient)(long B, long I, long O, const T* x, const T* dz, T* dW, T* db);

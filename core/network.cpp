@@ -78,7 +78,7 @@ void Network<T>::reserve(long rows) {
     long widest = 1, transposed = 0;
     for (Layer<T>& layer : layers_) {
         widest = std::max(widest, padded(std::max(layer.I, layer.O)));
-        transposed = std::max(transposed, layer.O * row_stride(layer.I));
+        if (layer.kind == LayerKind::dense) transposed = std::max(transposed, layer.O * row_stride(layer.I));
         for (Buffer<T>* buffer : {&layer.a, &layer.da}) resize(*buffer, rows, layer.O);
         if (layer.keeps_z()) resize(layer.z, rows, layer.O);
         if (layer.kind == LayerKind::dropout || layer.kind == LayerKind::normalization)

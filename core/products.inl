@@ -106,6 +106,8 @@ void input_gradient(long B, long I, long O, const T* dz, const T* W, T* transpos
     for (long i = 0; i < I; i += block)
         for (long o = 0; o < O; ++o)
             for (long k = i; k < smaller(i + block, I); ++k) transposed[o * x_row + k] = W[k * width + o];
+    for (long o = 0; o < O; ++o)  // layers of other widths use this memory too
+        for (long k = I; k < x_row; ++k) transposed[o * x_row + k] = 0;
     product<T, false>(B, x_row, O, dz, width, 1, transposed, x_row, nullptr, dx, x_row);
 }
 

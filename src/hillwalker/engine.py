@@ -103,6 +103,7 @@ class Network:
         if plan.loss is not None:
             columns = plan.loss.target_columns(plan.output_width) or plan.target_width or plan.output_width
         self._core = kind(plan.input_width, plan.output_width, columns, seed)
+        self._functions: list[Any] = []  # what the core may call; it borrows them from here
         for planned in plan.layers:
             self._add(planned)
         self._tell_loss()
@@ -127,9 +128,9 @@ class Network:
                 where = (planned.inputs, planned.outputs, offset("kernel"), offset("bias"))
                 core.add_dense(*where, kind, list(numbers), layer.trainable)
                 if layer.activation.core is None:
-                    core.add_function(planned.outputs, *_function_of(layer.activation))
+                    self._add_function(planned.outputs, layer.activation)
             case Activation() if layer.activation.core is None:
-                core.add_function(planned.outputs, *_function_of(layer.activation))
+                self._add_function(planned.outputs, layer.activation)
             case Activation():
                 kind, numbers = layer.activation.core or ("linear", ())
                 core.add_activation(planned.outputs, kind, list(numbers))
@@ -146,6 +147,11 @@ class Network:
                 passed = f"a layer of class {type(layer).__name__}."
                 raise InputError(explain(passed, "a layer of hillwalker.layers.", "HILLWALKER_ENGINE=reference"))
 
+    def _add_function(self, width: int, activation: ActivationFunction) -> None:
+        value, blame = _function_of(activation)
+        self._functions += [value, blame]
+        self._core.add_function(width, value, blame)
+
     def _tell_loss(self) -> None:
         loss = self.plan.loss
         if loss is None:
@@ -159,6 +165,7 @@ class Network:
             value, dp[...] = loss.batch(y, p, None if weight is None else weight[:, 0])
             return float(value)
 
+        self._functions.append(batch)
         self._core.set_loss_function(batch)
 
     def _trained_segments(self) -> list[tuple[int, int, bool, float, float]]:
