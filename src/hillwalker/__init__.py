@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker import activations as activations
+    from hillwalker import backend as backend
     from hillwalker import callbacks as callbacks
     from hillwalker import config as config
     from hillwalker import errors as errors
@@ -28,7 +29,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker.models import Sequential as Sequential
 
 _ROOMS = (
-    "activations", "callbacks", "config", "errors", "initializers", "layers", "losses", "metrics", "models",
+    "activations", "backend", "callbacks", "config", "errors", "initializers", "layers", "losses", "metrics", "models",
     "optimizers", "plots", "regularizers", "schedules", "utils",
 )  # fmt: skip
 _NAMES = {"Input": "layers", "Sequential": "models", "show_config": "engine"}

@@ -203,6 +203,9 @@ def _refuse_not_numeric(
         raise InputTypeError(explain(passed, "numbers, such as days since a date.", fix))
     if kind == "c":
         raise InputTypeError(explain(f"{name} of complex numbers.", "real numbers.", f"np.abs({name})"))
+    if isinstance(value, str):
+        fix = f"pd.read_csv({value!r}), if it is a file"
+        raise InputTypeError(explain(f"{name}={value!r}, of type str.", "rows of numbers: an array or a frame.", fix))
     if array.ndim == 0 or kind == "V":
         raise InputTypeError(explain(f"{name}: {_kind(value)}.", "rows of numbers: an array, a list or a frame."))
     place, found = next(
@@ -493,7 +496,9 @@ def _rows_sum_to_one(case: _Case) -> None:
 
 
 def _between_0_and_1(case: _Case) -> None:
-    fix = 'loss="sparse_categorical_crossentropy", for more classes than two' if case.y.shape[1] == 1 else None
+    fix = 'loss="mean_squared_error", for targets that are no labels'
+    if case.y.shape[1] == 1:
+        fix = 'loss="sparse_categorical_crossentropy", for more classes than two'
     _refuse(case, lambda y: (y < 0) | (y > 1), "labels from 0 to 1.", fix)
 
 

@@ -5,7 +5,9 @@ A folder is hillwalker's if it holds the marker file; nothing is ever deleted.
 
 from __future__ import annotations
 
+import glob
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from hillwalker.errors import FileError, explain
@@ -57,6 +59,11 @@ def check_file(path: str | Path, overwrite: bool = False) -> Path:
     return path
 
 
+def leftovers(path: Path) -> list[Path]:
+    """Return what `write_whole` of a process that was killed has left beside a path."""
+    return list(path.parent.glob(f".{glob.escape(path.name)}.*.part"))
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: to a temporary neighbour that, once on the disk, takes the name.
 
@@ -71,7 +78,8 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         if isinstance(error, OSError):
             raise FileError(explain(f"the path {str(path)!r} ({error}).", "a file that can be written.")) from error
         raise

@@ -9,15 +9,13 @@ Legend of shapes: B rows of a batch, I inputs, O units. `a` is a layer's output,
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from hillwalker import activations, checks, initializers, randomness, regularizers
+from hillwalker import activations, checks, initializers, randomness, regularizers, utils
 from hillwalker.activations import Activation as ActivationFunction
 from hillwalker.errors import InputError, InputTypeError, StateError, explain, unknown_name
 from hillwalker.parameters import FloatArray, WeightSpecification
@@ -34,21 +32,6 @@ class Moment:
     key: int = 0
 
 
-_counters: dict[str, itertools.count[int]] = {}
-
-
-def reset_names() -> None:
-    """Start the automatic layer names again at `dense`, `dropout` and so on (`hw.utils.clear_session`)."""
-    _counters.clear()
-
-
-def automatic_name(kind: str) -> str:
-    """Return Keras's automatic name of the next object of a class: `dense`, `dense_1`, `dense_2`."""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
-    number = next(_counters.setdefault(snake, itertools.count()))
-    return snake if number == 0 else f"{snake}_{number}"
-
-
 class Layer:
     """The base of all layers.
 
@@ -60,7 +43,7 @@ class Layer:
     """
 
     def __init__(self, *, name: str | None = None, trainable: bool = True, **shapes: Any) -> None:
-        self.name = automatic_name(type(self).__name__) if name is None else str(name)
+        self.name = utils.automatic_name(type(self).__name__) if name is None else str(name)
         self.trainable = trainable
         self.input_shape_wanted = _wanted_shape(type(self).__name__, shapes)
         self.values: dict[str, FloatArray] = {}  # views into the model's flat vector, once it is built
@@ -121,15 +104,21 @@ class Layer:
 
 def overwrite(views: list[FloatArray], weights: Sequence[Any], whose: str, name: str) -> None:
     """Overwrite weights with arrays of the same shapes; nothing is overwritten if one does not fit or is not finite."""
-    arrays = [np.asarray(weight) for weight in weights]
-    shapes, passed = [view.shape for view in views], [array.shape for array in arrays]
     fix = f"{name}.set_weights({name}.get_weights())"
-    if passed != shapes:
-        raise InputError(explain(f"weights of shapes {passed} for {whose}.", f"shapes {shapes}.", fix))
+    try:
+        arrays = [np.asarray(weight) for weight in weights]
+    except (TypeError, ValueError) as error:
+        passed = f"weights of type {type(weights).__name__} for {whose} ({error})."
+        raise InputTypeError(explain(passed, "a list of arrays.", fix)) from error
+    wanted, found = [view.shape for view in views], [array.shape for array in arrays]
+    if found != wanted:
+        raise InputError(explain(f"weights of shapes {found} for {whose}.", f"shapes {wanted}.", fix))
     for number, array in enumerate(arrays):
         if array.dtype.kind not in "fiub":
             raise InputTypeError(explain(f"weights[{number}] of dtype {array.dtype} for {whose}.", "numbers.", fix))
-        if not np.isfinite(array).all():
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is then refused
+            arrays[number] = array.astype(views[number].dtype)
+        if not np.isfinite(arrays[number]).all():
             raise InputError(explain(f"weights[{number}] with NaN or infinity for {whose}.", "finite numbers.", fix))
     for view, array in zip(views, arrays, strict=True):
         view[...] = array

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hillwalker.errors import FileError, explain
+from hillwalker.errors import FileError, InputTypeError, explain
 from hillwalker.folders import write_whole
 
 FORMAT = 1  # raised when an older hillwalker could not read the file
@@ -29,13 +29,20 @@ Metadata = dict[str, Any]
 def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
     """Write arrays and JSON metadata to one safetensors file.
 
-    At any moment `path` is the old file or the new one, never a part of one. Raises FileError where it cannot be written.
+    At any moment `path` is the old file or the new one, never a part of one. Raises FileError where it cannot be
+    written, InputTypeError for metadata that JSON does not know.
     """
     from safetensors.numpy import save
 
     stamped = {"format": FORMAT, "hillwalker": version("hillwalker"), "numpy": np.__version__, **metadata}
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_whole(Path(path), save(whole, metadata={KEY: json.dumps(stamped)}))
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    try:
+        described = json.dumps(stamped)
+    except (TypeError, ValueError) as error:
+        passed = f"something to be saved that is no plain number, text, list or dict ({error})."
+        fix = "float(value), str(value) or array.tolist()"
+        raise InputTypeError(explain(passed, "plain JSON values.", fix)) from error
+    write_whole(Path(path), save(whole, metadata={KEY: described}))
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Arrays, Metadata]:
@@ -45,6 +52,8 @@ def read(path: str | os.PathLike[str]) -> tuple[Arrays, Metadata]:
     """
     from safetensors import SafetensorError, safe_open
 
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputTypeError(explain(f"filepath={path!r}.", "a path.", 'load_model("model.safetensors")'))
     target = Path(path)
     if not target.is_file():
         raise FileError(explain(f"{str(path)!r}, which is no file.", "a file that model.save wrote."))

@@ -5,6 +5,8 @@ Nothing here knows of networks.
 
 from __future__ import annotations
 
+import itertools
+import re
 import sys
 from types import ModuleType
 from typing import Any
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from hillwalker.config import set_random_seed
 from hillwalker.errors import InputError, InputTypeError, explain
 
-__all__ = ["normalize", "np_utils", "set_random_seed", "to_categorical"]
+__all__ = ["automatic_name", "clear_session", "normalize", "np_utils", "set_random_seed", "to_categorical"]
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float64]:
@@ -68,3 +70,22 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> NDArray[Any]:
 np_utils = ModuleType(f"{__name__}.np_utils", "The old address of to_categorical and normalize.")
 np_utils.__dict__.update(to_categorical=to_categorical, normalize=normalize)
 sys.modules[np_utils.__name__] = np_utils
+
+
+_counters: dict[str, itertools.count[int]] = {}
+
+
+def automatic_name(kind: str) -> str:
+    """Return Keras's automatic name of the next object of a class: `dense`, `dense_1`, `dense_2`."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
+    number = next(_counters.setdefault(snake, itertools.count()))
+    return snake if number == 0 else f"{snake}_{number}"
+
+
+def clear_session() -> None:
+    """Start the automatic names again at `dense`, `dropout` and so on; there is no other session to clear.
+
+    >>> clear_session(); automatic_name("Dense"), automatic_name("Dense")
+    ('dense', 'dense_1')
+    """
+    _counters.clear()

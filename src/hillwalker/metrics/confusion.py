@@ -19,6 +19,7 @@ from hillwalker.errors import HillwalkerWarning, InputError, explain, unknown_na
 from hillwalker.metrics.base import FloatArray, Metric, Result, paired, row_weights
 
 Counts = NDArray[np.float64]
+MOST_THRESHOLDS = 1_000_000  # a file that asks for more does not get the memory
 COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
@@ -236,8 +237,9 @@ class AUC(Confusion):
             raise unknown_name("curve", curve, CURVES, "AUC(curve={})")
         if summation_method.lower() not in SUMMATIONS:
             raise unknown_name("summation_method", summation_method, SUMMATIONS, "AUC(summation_method={})")
-        if thresholds is None and num_thresholds <= 1:
-            raise InputError(explain(f"num_thresholds={num_thresholds}.", "2 or more.", "AUC(num_thresholds=200)"))
+        if thresholds is None and not 2 <= num_thresholds <= MOST_THRESHOLDS:
+            expected = f"from 2 to {MOST_THRESHOLDS}."
+            raise InputError(explain(f"num_thresholds={num_thresholds}.", expected, "AUC(num_thresholds=200)"))
         if num_labels is not None and not multi_label:
             raise InputError(explain(f"num_labels={num_labels}.", "multi_label=True with it.", "AUC(multi_label=True)"))
         inner = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,13 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hillwalker import activations, checks, layers, losses, metrics, reference
+from hillwalker import activations, checks, layers, losses, metrics, optimizers, reference
 from hillwalker.errors import FileError, HillwalkerWarning, InputError, InputTypeError, StateError, explain
 from hillwalker.layers import Flatten, Layer
 from hillwalker.losses import Loss
 from hillwalker.models import stack
+from hillwalker.optimizers import Optimizer
 from hillwalker.plan import Plan
-from hillwalker.training.batches import Data
+from hillwalker.training.batches import Data, Part
+from hillwalker.training.state import State
 
 Array = NDArray[Any]
 
@@ -94,26 +97,58 @@ def flat(inputs: Array) -> Array:
     return inputs if inputs.ndim == 2 else inputs.reshape(len(inputs), -1)
 
 
-def check_own_functions(plan: Plan, parameters: Array, loss: Loss | None, data: Data) -> None:
-    """Check the derivatives of the user's own functions on the first batch, in float64, before anything is trained."""
+def check_own_functions(state: State, data: Data) -> None:
+    """Try the user's own functions and all metrics on the first batch, in float64, before anything is trained.
+
+    Functions that take part in the backward pass have their derivatives checked.
+    """
 
     def is_own(layer: Layer) -> bool:
         return isinstance(getattr(layer, "activation", None), activations.CustomActivation)
 
-    own_loss = loss if isinstance(loss, losses.CustomLoss) else None
-    if own_loss is None and not any(is_own(planned.layer) for planned in plan.layers):
+    plan, tracker = state.plan, state.tracker
+    own_loss = state.loss if isinstance(state.loss, losses.CustomLoss) else None
+    if own_loss is None and not tracker.needs_predictions and not any(is_own(part.layer) for part in plan.layers):
         return
     first = data[: min(DEFAULT_BATCH_SIZE, len(data))]
-    wide = parameters.astype(np.float64)
+    wide = state.parameters.astype(np.float64)
     a: Array = np.asarray(first.x, dtype=np.float64)
     for planned in plan.layers:
         a, memory = planned.layer.forward(a, reference.views(planned, wide), layers.Moment(training=False))
         if is_own(planned.layer):
             planned.layer.activation.check(memory["z"])  # type: ignore[attr-defined]
+    y = np.asarray(first.y, np.float64)
+    weight = None if first.sample_weight is None else np.asarray(first.sample_weight, np.float64)
     if own_loss is not None:
-        own_loss.check(np.asarray(first.y, np.float64), a)
-        if first.sample_weight is not None:
-            own_loss.batch(np.asarray(first.y, np.float64), a, np.asarray(first.sample_weight, np.float64))
+        own_loss.check(y, a)
+        if weight is not None:
+            own_loss.batch(y, a, weight)
+    tracker.update(0.0, len(y), Part(a, y, weight, None, len(y)), a, len(y))
+    tracker.reset()
+
+
+def own_optimizer(identifier: Any, model: object) -> Optimizer:
+    """Return the optimizer meant; one that trains another model as a copy, and a warning.
+
+    An optimizer counts the steps of its model, so two models cannot share one.
+    """
+    chosen = optimizers.get(identifier)
+    if chosen.owner is None or chosen.owner is model:
+        return chosen
+    passed = f"the optimizer {chosen.name!r}, which trains another model."
+    message = explain(passed, "an optimizer of this model's own; this one was copied.", f"{type(chosen).__name__}(...)")
+    warnings.warn(message, HillwalkerWarning, stacklevel=3)
+    return copy.copy(chosen)
+
+
+def only_one(value: Any, name: str) -> Any:
+    """Return the one loss in Keras's spellings for several outputs: [loss], or {output: loss}."""
+    listed = list(value.values()) if isinstance(value, Mapping) and "class_name" not in value else value
+    if not isinstance(listed, (list, tuple)):
+        return value
+    if len(listed) != 1:
+        raise InputError(explain(f"{name}={value!r}.", "one, for the one output.", f'model.compile({name}="mse")'))
+    return listed[0]
 
 
 def metric_list(values: Any, name: str) -> list[Any]:

@@ -30,10 +30,11 @@ def load_model(
     arrays, metadata = saving.read(filepath)
     try:
         return _model_of(arrays, metadata, custom_objects, compile)
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError, IndexError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError, MemoryError) as error:
         if isinstance(error, (InputError, InputTypeError)) and "custom_objects" in str(error):
             raise
-        passed = f"{str(filepath)!r}, whose contents contradict each other ({type(error).__name__}: {error})."
+        reason = f"{type(error).__name__}: {error}"[:500]
+        passed = f"{str(filepath)!r}, whose contents contradict each other ({reason})."
         raise FileError(explain(passed, "a file that model.save wrote; nothing in it was run.")) from error
 
 

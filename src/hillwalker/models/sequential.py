@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hillwalker import config, engine, layers, losses, metrics, optimizers, saving
-from hillwalker.errors import InputError, StateError, explain
+from hillwalker import config, engine, layers, losses, metrics, optimizers, saving, utils
+from hillwalker.errors import FileError, InputError, InputTypeError, StateError, explain
 from hillwalker.layers import Layer
 from hillwalker.losses import Loss
 from hillwalker.models import edge, stack, summary
@@ -27,6 +28,7 @@ from hillwalker.training import loop
 from hillwalker.training.batches import Data
 from hillwalker.training.callbacks import CallbackList, TerminateOnNaN
 from hillwalker.training.history import History
+from hillwalker.training.progress import display
 from hillwalker.training.state import State
 from hillwalker.training.tracking import Tracker
 
@@ -54,7 +56,7 @@ class Sequential:
     """
 
     def __init__(self, layers: Sequence[Layer] | None = None, trainable: bool = True, name: str | None = None) -> None:
-        self.name = _automatic_name() if name is None else str(name)
+        self.name = utils.automatic_name("Sequential") if name is None else str(name)
         self._trainable = bool(trainable)
         self._layers: list[Layer] = []
         self._row_shape: stack.Shape | None = None
@@ -101,7 +103,10 @@ class Sequential:
             raise InputError(explain("pop of an empty model.", "a model with a layer.", "model.add(Dense(1))"))
         layer = self._layers.pop()
         layer.owner = None
-        self._build_if_known()
+        if self.layers:
+            self._build_if_known()
+        else:
+            self._state = None
         return layer
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -126,6 +131,8 @@ class Sequential:
         self._trainable = bool(value)
         for layer in self._layers:
             layer.trainable = bool(value)
+        if self._state is not None:
+            self._state.trainable = bool(value)
 
     # Building: shapes, weights
 
@@ -151,6 +158,8 @@ class Sequential:
     def build(self, input_shape: Any = None) -> None:
         """Fix the shapes for inputs of `input_shape`, such as (None, 20), and draw the weights."""
         if input_shape is not None:
+            if not isinstance(input_shape, (tuple, list)):
+                raise InputTypeError(explain(f"build({input_shape!r}).", "a shape.", "model.build((None, 20))"))
             shape = tuple(input_shape)
             checked = layers.InputLayer(shape[1:] if len(shape) > 1 else shape, name="input").input_shape_wanted
             if self._row_shape not in (None, checked):
@@ -180,7 +189,7 @@ class Sequential:
     def _take(self, state: State) -> None:
         """Make a state this model's own, with the loss and the optimizer it was compiled with."""
         self._state = state
-        state.trainable = True  # the model's own switch is in its layers, as in Keras
+        state.trainable = self._trainable
         if self.optimizer is not None:
             state.train_with(self._loss, self.optimizer)
 
@@ -189,6 +198,12 @@ class Sequential:
         if self._state is None:
             flattens = isinstance(self.layers[0], layers.Flatten)
             self._build(tuple(np.shape(x)[1:]) if flattens and np.ndim(x) > 1 else (data.shape[1],))
+
+    def _unbuild(self) -> None:
+        """Go back to before `_build_for`, because the call that built the model was refused."""
+        for layer in self._layers:
+            layer.values, layer.owner = {}, None
+        self._state, self._row_shape = None, stack.row_shape(self._layers)
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
@@ -211,7 +226,7 @@ class Sequential:
     @property
     def trainable_weights(self) -> list[FloatArray]:
         """The weights that training moves, as views."""
-        return [segment.view(self.state.parameters) for segment in self.plan.trained]
+        return [] if not self._trainable else [segment.view(self.state.parameters) for segment in self.plan.trained]
 
     def get_weights(self) -> list[FloatArray]:
         """Return copies of all weights, in Keras's order."""
@@ -256,10 +271,14 @@ class Sequential:
             run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: Keras's; the engine needs none of them.
         """
         edge.only_none(loss_weights=loss_weights)
-        chosen, chosen_loss = optimizers.get(optimizer), None if loss is None else losses.get(loss)
+        chosen, chosen_loss = (
+            edge.own_optimizer(optimizer, self),
+            None if loss is None else losses.get(edge.only_one(loss, "loss")),
+        )
         plain = edge.metric_list(metrics, "metrics")
         weighted = edge.metric_list(weighted_metrics, "weighted_metrics")
         edge.check_metrics([*plain, *weighted], chosen_loss)
+        chosen.owner = self
         self.optimizer, self.loss, self._loss = chosen, loss, chosen_loss
         self._metrics, self._weighted_metrics = plain, weighted
         if self._state is not None:
@@ -353,8 +372,7 @@ class Sequential:
         everything = self._edge.data(x, y, sample_weight, class_weight)
         training, validation = self._edge.validation(everything, validation_split, validation_data)
         together = CallbackList(callbacks, add_progbar=verbose not in (0, "0"))
-        state = self._ready(x, everything)
-        edge.check_own_functions(state.plan, state.parameters, self._loss, training)
+        display(verbose, sys.stdout)  # may refuse
 
         assert self._loss is not None
         params = {
@@ -366,11 +384,22 @@ class Sequential:
             "validation_freq": settings.validation_freq,
             "loss": self._loss.kind or self._loss.name,
         }
-        self.history, self.first_epoch = History(params=params), first
-        self.stop_training, self.stop_reason, self.interrupted = False, None, False
-        self.expects_non_finite = any(isinstance(callback, TerminateOnNaN) for callback in together.callbacks)
-        together.set_model(self)
-        together.set_params(params)
+        was_built, last_history = self.built, self.history
+        try:
+            state = self._ready(x, everything)
+            edge.check_own_functions(state, training)
+            self.history, self.first_epoch = History(params=params), first
+            self.stop_training, self.stop_reason, self.interrupted = False, None, False
+            self.expects_non_finite = any(isinstance(callback, TerminateOnNaN) for callback in together.callbacks)
+            together.set_model(self)
+            together.set_params(params)
+            together.on_train_begin()  # where a backup is restored, with the epoch to go on from
+        except BaseException:
+            together.close()
+            self.history = last_history
+            if not was_built:
+                self._unbuild()
+            raise
         try:
             loop.fit(self, state, training, validation, settings, together)
         finally:
@@ -389,10 +418,9 @@ class Sequential:
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """Do one step on the rows of one batch.
+        """Do one step on the rows of one batch; return its loss and metrics, as they were before the step.
 
-        Returns loss and metrics over all batches since `reset_metrics`, as Keras does. A batch whose loss is not finite
-        is not learned from.
+        A batch whose loss is not finite is not learned from.
         """
         data = self._edge.data(x, y, sample_weight, class_weight, "train_on_batch")
         state = self._ready(x, data)
@@ -422,13 +450,13 @@ class Sequential:
         return self._returned(return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """Return loss and metrics over all batches since `reset_metrics`, as Keras does; nothing is trained."""
+        """Return the loss and the metrics of the rows of one batch; nothing is trained."""
         data = self._edge.data(x, y, sample_weight, call="test_on_batch")
-        loop.evaluate(self._ready(x, data), data, len(data), reset=False)
+        loop.evaluate(self._ready(x, data), data, len(data))
         return self._returned(return_dict)
 
     def reset_metrics(self) -> None:
-        """Forget the rows that `train_on_batch` and `test_on_batch` have seen."""
+        """Forget the rows that were measured last; every call that measures begins with it, as in Keras."""
         self.state.tracker.reset()
 
     def _returned(self, return_dict: bool) -> Any:
@@ -560,7 +588,12 @@ class Sequential:
         """Take over the weights, in their order, of a file that `save_weights` or `save` wrote."""
         edge.only_none(**options)
         arrays, metadata = saving.read(filepath)
-        self.set_weights([arrays[name] for name in metadata["state"]["weights"]])
+        try:
+            weights = [arrays[name] for name in metadata["state"]["weights"]]
+        except (KeyError, TypeError) as error:
+            expected = "a file that model.save_weights or model.save wrote."
+            raise FileError(explain(f"{str(filepath)!r}, which holds no model's weights.", expected)) from error
+        self.set_weights(weights)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a pickled model, whose layers must be views into its vector again."""
@@ -570,7 +603,3 @@ class Sequential:
 
     def __repr__(self) -> str:
         return f"<Sequential name={self.name}, built={self.built}>"
-
-
-def _automatic_name() -> str:
-    return layers.automatic_name("Sequential")

@@ -20,6 +20,9 @@ Shape = tuple[int, ...]
 
 def check(stack: Sequence[Any]) -> None:
     """Refuse what is no layer, an input layer that is not the first, and a name that occurs twice."""
+    if not isinstance(stack, (list, tuple)):
+        fix = "Sequential([Input((20,)), Dense(1)])"
+        raise InputTypeError(explain(f"layers={stack!r}.", "a list of layers.", fix))
     names: set[str] = set()
     for number, layer in enumerate(stack):
         if not isinstance(layer, Layer):

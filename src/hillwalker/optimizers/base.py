@@ -71,6 +71,7 @@ class Optimizer:
         self.clipvalue = None if clipvalue is None else in_range("clipvalue", clipvalue)
         self.global_clipnorm = None if global_clipnorm is None else in_range("global_clipnorm", global_clipnorm)
         self.iterations = 0
+        self.owner: object | None = None  # the model that is trained with it
         self._undecayed: tuple[str, ...] = ()
         self._learning_rate = _checked_learning_rate(learning_rate)
 

@@ -1,7 +1,7 @@
 """The training loop: forward pass, loss, backward pass, update, all in the engine, and what goes around them.
 
-Python runs once for each call of an engine, which is an epoch or a tenth of a second, whichever is shorter; only
-callbacks that ask for batches are called for batches.
+Python runs once for each call of an engine, which is an epoch or so many steps as take about a tenth of a second,
+whichever is shorter; only callbacks that ask for batches are called for batches.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import signal
 import threading
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +25,9 @@ from hillwalker.training.callbacks import CallbackList
 from hillwalker.training.history import History
 from hillwalker.training.state import Kept, State
 
-PATIENCE = 0.1  # seconds that one call of an engine may take: progress is shown and Ctrl-C heard this often
+PATIENCE = 0.1  # seconds that one call of an engine may take on a slow machine: Ctrl-C is heard this often
+STEP_SECONDS = 2e-6  # what a step costs on a slow machine, whatever its size
+OPERATIONS_PER_SECOND = 2e9  # floating-point, on a slow machine
 
 
 @dataclass
@@ -56,18 +57,6 @@ def listening() -> Iterator[Interruption]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-class Pace:
-    """How many steps fit into `PATIENCE`, from how long the last ones took."""
-
-    def __init__(self, first_guess: int) -> None:
-        self.steps = first_guess
-
-    def measured(self, steps: int, seconds: float) -> None:
-        """Learn from one call; never more than eight times the last guess at once."""
-        fitting = int(steps * PATIENCE / max(seconds, 1e-9))
-        self.steps = max(1, min(fitting, 8 * max(steps, self.steps)))
-
-
 @dataclass(frozen=True)
 class Settings:
     """What `fit` was told about the course of a training."""
@@ -82,15 +71,13 @@ class Settings:
 def fit(
     run: Any, state: State, data: Data, validation: Data | None, settings: Settings, callbacks: CallbackList
 ) -> None:
-    """Train up to the last epoch; curves and reasons go to `run`, weights to `state`.
+    """Train up to the last epoch; curves and reasons go to `run`, weights to `state`. The callbacks have begun.
 
     `run` is the model, of which the loop reads `first_epoch` and `stop_training` and writes `history`, `interrupted`
     and `stop_reason`.
     """
-    pace = Pace(_first_guess(state, settings.batch_size))
     kept: Kept | None = None
     logs: dict[str, Any] = {}
-    callbacks.on_train_begin()  # where a backup is restored, with the epoch to go on from
     with listening() as interruption:
         try:
             for epoch in range(run.first_epoch, settings.epochs):
@@ -98,7 +85,7 @@ def fit(
                     break
                 callbacks.on_epoch_begin(epoch)
                 kept = state.keep(kept)
-                finite = _train_epoch(run, state, data, settings, callbacks, pace, interruption)
+                finite = _train_epoch(run, state, data, settings, callbacks, interruption)
                 if interruption.asked:
                     raise KeyboardInterrupt
                 logs = state.tracker.results()
@@ -145,9 +132,14 @@ def _is_due(epoch: int, frequency: int | Sequence[int]) -> bool:
     return (epoch + 1) % frequency == 0 if isinstance(frequency, int) else epoch + 1 in frequency
 
 
-def _first_guess(state: State, batch_size: int) -> int:
-    """Return how many steps surely fit into `PATIENCE`, at six floating-point operations a weight and row."""
-    return max(1, int(PATIENCE * 1e9 / (6 * state.plan.length * batch_size)))
+def _steps_of_a_call(state: State, batch_size: int) -> int:
+    """Return how many steps one call of an engine does, at six floating-point operations a weight and row.
+
+    It does not look at the clock: losses and metrics are summed call by call, so the last bit of a curve would depend
+    on how busy the machine is, and a resumed training would not equal an uninterrupted one.
+    """
+    operations = 6 * state.plan.length * batch_size
+    return max(1, int(PATIENCE / (STEP_SECONDS + operations / OPERATIONS_PER_SECOND)))
 
 
 def _train_epoch(
@@ -156,12 +148,12 @@ def _train_epoch(
     data: Data,
     settings: Settings,
     callbacks: CallbackList,
-    pace: Pace,
     interruption: Interruption,
 ) -> bool:
     """Do one epoch, or the rest of one that was interrupted; return False where a batch's loss was not finite."""
     shows_progress = callbacks.wants("on_train_progress")
     size = settings.batch_size
+    steps = 1 if callbacks.wants_batches else _steps_of_a_call(state, size)
     done = state.begin_epoch()  # steps of this epoch that an earlier process did
     passed = 0  # steps of this epoch in the windows before
     for window in windows(len(data), size, settings.shuffle, state.seed, state.epoch_iteration):
@@ -169,11 +161,11 @@ def _train_epoch(
         start = min(max(0, done - passed) * size, count)
         while start < count:
             step = passed + start // size
-            stop = min(start + (1 if callbacks.wants_batches else pace.steps) * size, count)
+            stop = min(start + steps * size, count)
             if callbacks.wants_batches:
                 callbacks.on_train_batch_begin(step)
             for part in data.parts(order, start, stop, size):
-                if not _train_part(state, part, size, pace):
+                if not _train_part(state, part, size):
                     return False
             start = stop
             if callbacks.wants_batches:
@@ -187,18 +179,17 @@ def _train_epoch(
     return True
 
 
-def _train_part(state: State, part: Part, batch_size: int, pace: Pace) -> bool:
+def _train_part(state: State, part: Part, batch_size: int) -> bool:
     optimizer = state.optimizer
     assert optimizer is not None
     assert part.y is not None
     steps, iteration = -(-part.rows // batch_size), optimizer.iterations
     predictions = state.room_for_predictions(part.rows)
     rates = optimizer.learning_rates(iteration, steps)
-    began = time.perf_counter()
-    result = state.network.train(
-        part.x, part.y, part.sample_weight, part.order, batch_size, rates, iteration, predictions
-    )
-    pace.measured(steps, time.perf_counter() - began)
+    with np.errstate(all="ignore"):  # what is not finite is told once, by the loop
+        result = state.network.train(
+            part.x, part.y, part.sample_weight, part.order, batch_size, rates, iteration, predictions
+        )
     optimizer.iterations += result.steps
     state.tracker.update(result.loss_sum, result.rows, part, predictions, batch_size)
     return result.finite
@@ -219,22 +210,21 @@ def _not_finite(epoch: int, loss: float, state: State, is_expected: bool) -> str
 
 
 def train_on_batch(state: State, data: Data) -> None:
-    """Do one step on all rows; the tracker goes on from what it has."""
+    """Do one step on all rows, measured in the state's tracker."""
+    state.tracker.reset()
     for part in data.parts(None, 0, len(data), len(data)):
-        _train_part(state, part, part.rows, Pace(1))
+        _train_part(state, part, part.rows)
 
 
-def evaluate(
-    state: State, data: Data, batch_size: int, callbacks: CallbackList | None = None, reset: bool = True
-) -> None:
+def evaluate(state: State, data: Data, batch_size: int, callbacks: CallbackList | None = None) -> None:
     """Measure the loss and the metrics on data, in the state's tracker; nothing is trained."""
-    if reset:
-        state.tracker.reset()
+    state.tracker.reset()
     for start, stop in _stretches(len(data), batch_size, callbacks, "test"):
         for part in data.parts(None, start, stop, batch_size):
             assert part.y is not None
             predictions = state.room_for_predictions(part.rows)
-            loss_sum = state.network.evaluate(part.x, part.y, part.sample_weight, batch_size, predictions)
+            with np.errstate(all="ignore"):
+                loss_sum = state.network.evaluate(part.x, part.y, part.sample_weight, batch_size, predictions)
             state.tracker.update(loss_sum, part.rows, part, predictions, batch_size)
         if callbacks is not None:
             callbacks.on_test_progress(-(-stop // batch_size), state.tracker.results())
@@ -246,7 +236,8 @@ def predict(state: State, data: Data, batch_size: int, callbacks: CallbackList |
     for start, stop in _stretches(len(data), batch_size, callbacks, "predict"):
         place = start
         for part in data.parts(None, start, stop, batch_size):
-            state.network.predict(part.x, outputs[place : place + part.rows], batch_size)
+            with np.errstate(all="ignore"):
+                state.network.predict(part.x, outputs[place : place + part.rows], batch_size)
             place += part.rows
         if callbacks is not None:
             callbacks.on_predict_progress(-(-stop // batch_size))

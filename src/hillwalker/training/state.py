@@ -138,6 +138,7 @@ class State:
         """Take over what `to_arrays` returned, weight by weight in order; nothing is overwritten if one is wrong."""
         names = [str(name) for name in numbers["weights"]]
         check_arrays(self.plan.segments, names, arrays)
+        seed = _counted("seed", numbers["seed"])
         places = list(zip(names, self.plan.segments, strict=True))
         has_state = self.optimizer is not None and "iterations" in numbers
         slots = {
@@ -146,28 +147,52 @@ class State:
             for name, part in places
             if part.trainable
         }
-        if has_state and any(key not in arrays or arrays[key].shape != view.shape for key, view in slots.items()):
+        if has_state and not all(_fits(arrays.get(key), view.shape) for key, view in slots.items()):
             passed = "the state of another optimizer."
             raise InputError(explain(passed, f"one with {', '.join(self.slots)}.", "model.compile as it was before"))
+        iterations = _counted("iterations", numbers.get("iterations", 0))
+        epoch_iteration = _counted("epoch_iteration", numbers.get("epoch_iteration", 0))
+        in_epoch = has_state and "epoch_iteration" in numbers
+        if in_epoch:
+            start = len("tracker/")
+            tracked = {name[start:]: value for name, value in arrays.items() if name.startswith("tracker/")}
+            self.tracker.set_state(tracked)
         for name, part in places:
             part.view(self.parameters)[...] = arrays[name]
-        self.seed, self._network = int(numbers["seed"]), None
+        self.seed, self._network = seed, None
         if not has_state:
             return
         for key, view in slots.items():
             view[...] = arrays[key]
         assert self.optimizer is not None
-        self.optimizer.iterations = int(numbers["iterations"])
-        self.in_epoch = "epoch_iteration" in numbers
-        if self.in_epoch:
-            self.epoch_iteration = int(numbers["epoch_iteration"])
-            start = len("tracker/")
-            tracked = {name[start:]: value for name, value in arrays.items() if name.startswith("tracker/")}
-            self.tracker.set_state(tracked)
+        self.optimizer.iterations = iterations
+        self.epoch_iteration, self.in_epoch = epoch_iteration, in_epoch
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the engine's network, whose memory cannot be pickled; it is made again when it is needed."""
         return self.__dict__ | {"_network": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Put the vectors back on their boundaries, which a copy does not keep."""
+        self.__dict__.update(state)
+        self.parameters = _aligned(self.parameters)
+        self.slots = {name: _aligned(slot) for name, slot in self.slots.items()}
+
+
+def _aligned(vector: FloatArray) -> FloatArray:
+    aligned = flat_vector(len(vector), vector.dtype)
+    aligned[:] = vector
+    return aligned
+
+
+def _fits(found: Array | None, shape: tuple[int, ...]) -> bool:
+    return found is not None and found.shape == shape and found.dtype.kind == "f"
+
+
+def _counted(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise InputError(explain(f"a state whose {name} is {value!r}.", "a whole number from 0 to 2**63 - 1."))
+    return value
 
 
 @dataclasses.dataclass
@@ -184,7 +209,7 @@ def check_arrays(segments: tuple[Segment, ...], names: list[str], arrays: Mappin
         raise InputError(explain(f"{len(names)} weights.", f"{len(segments)}.", "a model of the same architecture"))
     for name, segment in zip(names, segments, strict=True):
         found = arrays.get(name)
-        if found is None or found.shape != segment.shape or found.dtype.kind != "f":
+        if not _fits(found, segment.shape):
             what = "no array" if found is None else f"an array of shape {found.shape} and dtype {found.dtype}"
             passed = f"{what} for the weight {segment.name!r}."
             raise InputError(explain(passed, f"floats of shape {segment.shape}.", "a model of the same architecture"))

@@ -17,7 +17,8 @@ from typing import IO, Any
 import numpy as np
 
 from hillwalker import saving
-from hillwalker.errors import FileError, HillwalkerWarning, InputError, StateError, explain
+from hillwalker.errors import FileError, HillwalkerError, HillwalkerWarning, InputError, StateError, explain
+from hillwalker.folders import leftovers
 from hillwalker.training.callbacks.base import Callback, Logs
 from hillwalker.training.callbacks.monitors import Monitor
 
@@ -262,14 +263,32 @@ class BackupAndRestore(Callback):
         if not self._path.exists():
             return
         arrays, backup = self._read()
+        before = self.model.snapshot()
+        try:
+            self._restore(arrays, backup)
+        except Exception as error:
+            self.model.restore(*before)
+            if isinstance(error, HillwalkerError):
+                raise
+            passed = f"the backup {str(self._path)!r}, whose parts contradict each other ({error!r})."
+            fix = f"delete {str(self._path)!r}, and training starts anew"
+            raise FileError(explain(passed, "a file that BackupAndRestore wrote.", fix)) from error
+
+    def _restore(self, arrays: dict[str, Any], backup: dict[str, Any]) -> None:
+        kinds = [type(callback).__name__ for callback in self.companions]
+        saved_kinds = [callback["kind"] for callback in backup["callbacks"]]
+        if saved_kinds != kinds:
+            passed = f"a backup of a training with the callbacks {saved_kinds}, and now {kinds}."
+            fix = f"delete {str(self._path)!r}, and training starts anew"
+            raise StateError(explain(passed, "the same callbacks in the same order.", fix))
         self.model.restore(_under("model.", arrays), backup["model"])
         for i, (callback, saved) in enumerate(zip(self.companions, backup["callbacks"], strict=True)):
             callback.set_state({**saved["state"], **_under(f"callback_{i}.", arrays)})
+        self._epoch, self._batches = int(backup["epoch"]), int(backup["batches"])
+        self.model.resume_from(epoch=self._epoch, history=backup["history"])
+        self.model.stop_training = bool(backup["stop_training"])
         if self.model.optimizer.learning_rate != backup["learning_rate"]:  # another callback had changed it
             self.model.optimizer.learning_rate = backup["learning_rate"]
-        self._epoch, self._batches = backup["epoch"], backup["batches"]
-        self.model.resume_from(epoch=self._epoch, history=backup["history"])
-        self.model.stop_training = backup["stop_training"]
 
     def _read(self) -> tuple[dict[str, Any], dict[str, Any]]:
         try:
@@ -285,14 +304,8 @@ class BackupAndRestore(Callback):
             warnings.warn(message, HillwalkerWarning, stacklevel=2)
             arrays, metadata = saving.read(self._previous)
         backup = metadata.get("backup")
-        kinds = [type(callback).__name__ for callback in self.companions]
         if not isinstance(backup, dict):
             raise FileError(explain(f"{str(self._path)!r}, which is no backup.", "a file that BackupAndRestore wrote."))
-        saved = [callback["kind"] for callback in backup["callbacks"]]
-        if saved != kinds:
-            passed = f"a backup of a training with the callbacks {saved}, and now {kinds}."
-            fix = f"delete {str(self._path)!r}, and training starts anew"
-            raise StateError(explain(passed, "the same callbacks in the same order.", fix))
         return arrays, backup
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -342,8 +355,8 @@ class BackupAndRestore(Callback):
         completed = self._epoch >= self.params.get("epochs", 0) or self.model.stop_training
         if not self.delete_checkpoint or not completed:
             return
-        self._path.unlink(missing_ok=True)
-        self._previous.unlink(missing_ok=True)
+        for written in (self._path, self._previous, *leftovers(self._path)):
+            written.unlink(missing_ok=True)
         folder = Path(self.backup_dir)
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
