@@ -42,8 +42,8 @@ from hillwalker.training.history import History
 
 Array = NDArray[np.float64]
 
-# The network was chosen on the validation days among six; its limit of epochs and the number of members after test scores
-# had been seen, which moved its QLIKE by 0.0006. One split proves little either way: see SCORE_NOTES.
+# The network was chosen on the validation days among six; its limit of epochs and the number of members after test
+# scores had been seen, which moved its QLIKE by 0.0006. One split proves little either way: see SCORE_NOTES.
 UNITS, LEARNING_RATE, BATCH_SIZE, EPOCHS, PATIENCE = 32, 0.001, 64, 200, 20
 NETWORK, PERSISTENCE, HAR, HAR_X = "network", "persistence", "log-HAR", "HAR-X (linear, same inputs)"
 

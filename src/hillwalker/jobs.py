@@ -154,8 +154,8 @@ def train(table: object, target: str, options: Options | None = None, verbose: s
     _require_all_classes(encoder, y[rows[0]])
     config.set_random_seed(options.seed)
     model = build(encoder, options)
-    # A loss that still falls by less than this only makes a network surer of what it knows: targets are standardised, and
-    # a log loss this near 0 is no news.
+    # A loss that still falls by less than this only makes a network surer of what it knows: targets are standardised,
+    # and a log loss this near 0 is no news.
     stop = EarlyStopping("val_loss", min_delta=1e-3, patience=options.patience, restore_best_weights=True)
     started = time.perf_counter()
     history = model.fit(
