@@ -63,7 +63,7 @@ enum class Loss {
 
 struct LossRule {
     Loss kind = Loss::mean_squared_error;
-    double first = 0, second = 0;  // in the order of losses.py
+    double first = 0, second = 0;  // in the order of losses/
     bool sum = false;              // reduction "sum": not divided by the number of rows
 };
 

@@ -1,4 +1,4 @@
-// Each loss and its derivative by the prediction, adjacent; formulas as in losses.py, which follows Keras to the clip.
+// Each loss and its derivative by the prediction, adjacent; formulas as in losses/, which follows Keras to the clip.
 // Included inside the unnamed namespace of kernels.inl. y is a target, p a prediction, d becomes d(row's loss)/dp.
 
 template <class T>
@@ -12,7 +12,7 @@ template <class T>
 inline T absolute(T x) {
     return x < 0 ? -x : x;
 }
-// The derivative of max(x, 0): at 0, where there is none, one half, as NumPy's heaviside in losses.py and as Keras.
+// The derivative of max(x, 0): at 0, where there is none, one half, as NumPy's heaviside in losses/ and as Keras.
 template <class T>
 inline T step_at_zero(T x) {
     return x > 0 ? T(1) : x < 0 ? T(0) : x == 0 ? T(0.5) : x;

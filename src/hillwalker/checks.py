@@ -1,7 +1,7 @@
 """The user's data become arrays, or an error that teaches; the checks of `fit`'s other arguments.
 
 Everything here happens at the edge, before anything is computed or overwritten. Nothing is repaired silently: missing
-values, text and wrong shapes are refused. Whether labels fit a loss is decided in the table at the end.
+values, text and wrong shapes are refused. Whether labels fit a loss is decided in `labels.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import mmap
 import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -17,7 +16,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from hillwalker.errors import HillwalkerWarning, InputError, InputTypeError, explain
+from hillwalker.errors import InputError, InputTypeError, explain
 
 Array = NDArray[Any]
 
@@ -236,17 +235,28 @@ def _refuse_not_numeric(
 # ---- finite: one pass; only where a sum is not finite is anything looked at closely
 
 
-def _blocks(array: Array) -> Iterator[tuple[int, Array]]:
+def blocks(array: Array) -> Iterator[tuple[int, Array]]:
+    """Yield the array in parts of about BLOCK numbers, each with the number of its first row."""
     rows = max(1, BLOCK // max(1, array[0].size))
     for start in range(0, len(array), rows):
         yield start, array[start : start + rows]
+
+
+def first_bad(y: Array, is_bad: Callable[[Array], Any]) -> tuple[int, int, float] | None:
+    """Return row, column and value of the first bad number in (rows, columns), or None."""
+    for start, block in blocks(y):
+        bad = np.asarray(is_bad(block))
+        if bad.any():
+            row, column = np.unravel_index(int(bad.argmax()), bad.shape)
+            return start + int(row), int(column), float(block[row, column])
+    return None
 
 
 def _refuse_not_finite(array: Array, original: Array, name: str, columns: tuple[str, ...] | None, dtype: str) -> None:
     if array.dtype.kind in "biu":
         return
     counts: dict[int, list[int]] = {}  # column -> how many, first row
-    for start, block in _blocks(array):
+    for start, block in blocks(array):
         block = _converted(block, dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(block.sum()):
@@ -342,7 +352,7 @@ def class_weight(value: Any, y: Array, classes: int | None = None, dtype: str = 
         if not _is_real(weight) or not 0 <= weight < math.inf:
             raise InputError(explain(f"class_weight with {weight!r} for class {key}.", "a finite weight of 0 or more."))
     class_numbers = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0]
-    if (found := _first(y, lambda block: block != np.round(block))) is not None and y.shape[1] == 1:
+    if (found := first_bad(y, lambda block: block != np.round(block))) is not None and y.shape[1] == 1:
         passed = f"class_weight with the target {found[2]:g} in row {found[0]}, which is no class number."
         raise InputError(explain(passed, "whole class numbers.", "model.fit(X, y, sample_weight=weights)"))
     present, index = np.unique(class_numbers.astype(np.int64), return_inverse=True)
@@ -389,188 +399,3 @@ def probability(name: str, value: Any, call: str) -> float:
     if not _is_real(value) or not 0 <= value <= 1:
         raise InputError(explain(f"{name}={value!r}.", "a number from 0 to 1.", call))
     return float(value)
-
-
-# ---- do these labels fit this loss and this output? one rule, one function; the table says which loss has which
-
-
-@dataclass(frozen=True)
-class _Case:
-    y: Array  # (rows, columns)
-    loss: str
-    width: int  # units of the last layer
-    activation: str | None  # of the last layer
-    from_logits: bool
-
-
-def _first(y: Array, is_bad: Callable[[Array], Any]) -> tuple[int, int, float] | None:
-    """Return row, column and value of the first bad label, or None."""
-    for start, block in _blocks(y):
-        bad = np.asarray(is_bad(block))
-        if bad.any():
-            row, column = np.unravel_index(int(bad.argmax()), bad.shape)
-            return start + int(row), int(column), float(block[row, column])
-    return None
-
-
-def _refuse(case: _Case, is_bad: Callable[[Array], Any], expected: str, fix: str | None = None) -> None:
-    if (found := _first(case.y, is_bad)) is not None:
-        row, column, value = found
-        where = f"row {row}" if case.y.shape[1] == 1 else f"row {row}, column {column}"
-        raise InputError(explain(f"y with {value:g} in {where}, for the loss {case.loss!r}.", expected, fix))
-
-
-def _not_softmax_of_one(case: _Case) -> None:
-    if case.activation == "softmax" and case.width == 1:
-        passed = "softmax on one unit, whose output is always 1."
-        raise InputError(explain(passed, "two units or more for softmax.", 'Dense(1, activation="sigmoid")'))
-
-
-def _two_units(case: _Case) -> None:
-    if case.width == 1:
-        fix = 'Dense(1, activation="sigmoid") with loss="binary_crossentropy"'
-        raise InputError(explain(f"the loss {case.loss!r} with one output unit.", "one unit for each class.", fix))
-
-
-def _same_width(case: _Case) -> None:
-    if case.y.shape[1] != case.width:
-        passed = f"y of shape {case.y.shape} for outputs of shape ({len(case.y)}, {case.width})."
-        fix = f"Dense({case.y.shape[1]}) as the last layer"
-        if case.loss == "binary_crossentropy" and case.y.shape[1] == 1:
-            fix = 'Dense(1, activation="sigmoid"), or loss="sparse_categorical_crossentropy"'
-        raise InputError(explain(passed, "the same shape; nothing is broadcast.", fix))
-
-
-_PROBABILITIES = {"sigmoid", "softmax", "hard_sigmoid"}
-_UNBOUNDED = {
-    *("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "mish", "tanh", "softsign", "softplus"),
-    *("exponential", "log_softmax"),
-}
-
-
-def _outputs_are_probabilities(case: _Case) -> None:
-    wanted = "sigmoid" if case.loss == "binary_crossentropy" else "softmax"
-    class_name = "".join(part.capitalize() for part in case.loss.split("_"))
-    activation = case.activation or "linear"
-    if not case.from_logits and activation == "linear":
-        passed = f"the loss {case.loss!r} on a linear output, which is no probability."
-        fix = f'Dense({case.width}, activation="{wanted}"), or loss={class_name}(from_logits=True)'
-        raise InputError(explain(passed, f"an output between 0 and 1 ({wanted}), or from_logits=True.", fix))
-    if not case.from_logits and activation in _UNBOUNDED:
-        passed = f"the loss {case.loss!r} on the output of {activation!r}, which is no probability."
-        _warn(explain(passed, f"an output between 0 and 1 ({wanted}).", f'Dense({case.width}, activation="{wanted}")'))
-    if not case.from_logits and activation == "sigmoid" and wanted == "softmax":
-        passed = f"the loss {case.loss!r} on sigmoid outputs, which do not sum to 1."
-        _warn(explain(passed, "softmax outputs.", f'Dense({case.width}, activation="softmax")'))
-    if case.from_logits and activation in _PROBABILITIES:
-        passed = f"from_logits=True on the output of {activation!r}, which is already a probability."
-        _warn(explain(passed, "a linear output, or from_logits=False.", f"loss={class_name}()"))
-
-
-def _class_numbers(case: _Case) -> None:
-    if case.y.shape[1] != 1:
-        passed = f"y of shape {case.y.shape} for the loss {case.loss!r}."
-        fix = 'loss="categorical_crossentropy", or y.argmax(axis=1)'
-        raise InputError(explain(passed, "one class number a row, shape (rows,).", fix))
-    expected = f"whole class numbers from 0 to {case.width - 1}, for {case.width} outputs."
-    _refuse(case, lambda y: (y != np.floor(y)) | (y < 0), expected, "classes, y = np.unique(y, return_inverse=True)")
-    _refuse(case, lambda y: y >= case.width, expected, "one output for each class, Dense(classes), classes from 0")
-
-
-def _one_hot(case: _Case) -> None:
-    if case.y.shape[1] == 1 and case.width > 1:
-        passed = f"y of shape ({len(case.y)},) for the loss {case.loss!r} and {case.width} outputs."
-        fix = 'loss="sparse_categorical_crossentropy", or hw.utils.to_categorical(y)'
-        raise InputError(explain(passed, f"one column for each class, shape (rows, {case.width}).", fix))
-
-
-def _rows_sum_to_one(case: _Case) -> None:
-    for start, block in _blocks(case.y):
-        sums = block.sum(axis=1, dtype=np.float64)
-        if (bad := np.abs(sums - 1) > 1e-3).any():
-            row = int(bad.argmax())
-            passed = f"y whose row {start + row} sums to {sums[row]:g}, for the loss {case.loss!r}."
-            fix = 'Dense(classes, activation="sigmoid") with loss="binary_crossentropy", for several classes in a row'
-            _warn(explain(passed, "rows that sum to 1: one-hot, or probabilities.", fix))
-            return
-
-
-def _between_0_and_1(case: _Case) -> None:
-    fix = 'loss="mean_squared_error", for targets that are no labels'
-    if case.y.shape[1] == 1:
-        fix = 'loss="sparse_categorical_crossentropy", for more classes than two'
-    _refuse(case, lambda y: (y < 0) | (y > 1), "labels from 0 to 1.", fix)
-
-
-def _between_minus_1_and_1(case: _Case) -> None:
-    _refuse(case, lambda y: (y < -1) | (y > 1), "labels -1 and 1, or 0 and 1.", "y = np.where(y > 0, 1, -1)")
-
-
-def _not_negative(case: _Case) -> None:
-    _refuse(case, lambda y: y < 0, "targets of 0 or more.", 'loss="mean_squared_error"')
-
-
-def _positive(case: _Case) -> None:
-    _refuse(case, lambda y: y <= 0, "targets above 0.", "np.maximum(y, smallest_variance)")
-
-
-def _not_near_zero(case: _Case) -> None:
-    if (found := _first(case.y, lambda y: np.abs(y) < 1e-7)) is not None:
-        passed = f"y with {found[2]:g} in row {found[0]}, for the loss {case.loss!r}, which divides by it."
-        _warn(explain(passed, "targets away from 0.", 'loss="mean_absolute_error"'))
-
-
-def _more_than_one_column(case: _Case) -> None:
-    if case.width == 1:
-        passed = f"the loss {case.loss!r} with one output, which then knows only the sign."
-        _warn(explain(passed, "two outputs or more.", 'loss="mean_squared_error"'))
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, HillwalkerWarning, stacklevel=2)
-
-
-Rule = Callable[[_Case], None]
-_REGRESSION: tuple[Rule, ...] = (_not_softmax_of_one, _same_width)
-RULES: dict[str, tuple[Rule, ...]] = {
-    "mean_squared_error": _REGRESSION,
-    "mean_absolute_error": _REGRESSION,
-    "mean_absolute_percentage_error": (*_REGRESSION, _not_near_zero),
-    "mean_squared_logarithmic_error": (*_REGRESSION, _not_negative),
-    "huber": _REGRESSION,
-    "log_cosh": _REGRESSION,
-    "pinball": _REGRESSION,
-    "asymmetric_squared_error": _REGRESSION,
-    "cosine_similarity": (*_REGRESSION, _more_than_one_column),
-    "poisson": (*_REGRESSION, _not_negative),
-    "qlike": (*_REGRESSION, _positive),
-    "hinge": (*_REGRESSION, _between_minus_1_and_1),
-    "squared_hinge": (*_REGRESSION, _between_minus_1_and_1),
-    "categorical_hinge": (_not_softmax_of_one, _two_units, _one_hot, _same_width, _between_0_and_1),
-    "kl_divergence": (_not_softmax_of_one, _one_hot, _same_width, _between_0_and_1),
-    "binary_crossentropy": (_not_softmax_of_one, _same_width, _between_0_and_1, _outputs_are_probabilities),
-    "categorical_crossentropy": (
-        *(_not_softmax_of_one, _two_units, _one_hot, _same_width, _between_0_and_1),
-        *(_rows_sum_to_one, _outputs_are_probabilities),
-    ),
-    "sparse_categorical_crossentropy": (_not_softmax_of_one, _two_units, _class_numbers, _outputs_are_probabilities),
-}
-
-
-def labels(
-    y: Array,
-    loss_name: str,
-    output_width: int,
-    output_activation_name: str | None = "linear",
-    from_logits: bool = False,
-) -> None:
-    """Refuse targets that do not fit the loss and the last layer; warn where they fit but are probably not meant.
-
-    `y` has shape (rows, columns). A loss of the user's own may take targets of any width and value: it is only
-    checked for softmax on one unit. Raises InputError naming the value, the row and both shapes.
-
-    >>> labels(np.array([[0], [2]]), "sparse_categorical_crossentropy", 3, "softmax")
-    """
-    case = _Case(y, loss_name, output_width, output_activation_name, from_logits)
-    for rule in RULES.get(loss_name, (_not_softmax_of_one,)):
-        rule(case)

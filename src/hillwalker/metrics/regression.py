@@ -1,6 +1,6 @@
 """The losses as metrics, and how much of the targets' spread the predictions explain.
 
-No formula of a loss is written here: see `losses.py`.
+No formula of a loss is written here: see `losses/`.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hillwalker import activations, checks, layers, losses, metrics, optimizers, reference
 from hillwalker.errors import FileError, HillwalkerWarning, InputError, InputTypeError, StateError, explain
+from hillwalker.labels import labels
 from hillwalker.layers import Flatten, Layer
 from hillwalker.losses import Loss
 from hillwalker.models import stack
@@ -68,7 +69,7 @@ class Edge:
         plan = self.plan or stack.lay_out(self.layers, tuple(inputs.shape[1:]), self.dtype)
         from_logits = bool(getattr(self.loss, "from_logits", False))
         name, width = self.loss.kind or self.loss.name, plan.output_width
-        checks.labels(targets, name, width, stack.output_activation(self.layers), from_logits)
+        labels(targets, name, width, stack.output_activation(self.layers), from_logits)
         weight = checks.sample_weight(sample_weight, len(inputs), self.dtype, f"{prefix}sample_weight")
         if class_weight is not None:
             of_classes = checks.class_weight(class_weight, targets, width if width > 1 else 2, self.dtype)
