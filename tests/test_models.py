@@ -35,6 +35,7 @@ from hillwalker.layers import (
     ReLU,
     Softmax,
 )
+from hillwalker.metrics import BinaryAccuracy
 from hillwalker.models import Sequential, clone_model, model_from_json
 from hillwalker.optimizers import SGD, Adam
 
@@ -891,3 +892,24 @@ def test_preprocessing_is_saved_with_the_model(tmp_path):
     model.preprocessing = {"mean": [1.0, 2.0], "kind": "standard"}
     model.save(tmp_path / "model.safetensors")
     assert hw.models.load_model(tmp_path / "model.safetensors").preprocessing == model.preprocessing
+
+
+def test_class_weights_are_for_the_rows_that_are_trained_on(engine):
+    X, y = np.random.default_rng(0).normal(size=(50, 3)), np.arange(50) % 2
+    model = Sequential([Dense(4, "tanh"), Dense(1, "sigmoid")])
+    model.compile(SGD(0.0), "binary_crossentropy")
+    weighted = model.fit(X, y, validation_split=0.2, class_weight={0: 3.0, 1: 0.5}, verbose=0).history
+    plain = model.fit(X, y, validation_split=0.2, verbose=0).history
+    assert weighted["val_loss"] == plain["val_loss"]  # as in Keras
+    assert weighted["loss"] != plain["loss"]
+
+
+def test_two_metrics_of_one_name_are_told_apart_as_in_keras(engine):
+    X, y = np.random.default_rng(0).normal(size=(50, 3)), np.arange(50) % 2
+    model = Sequential([Dense(1, "sigmoid")])
+    accuracies = [BinaryAccuracy(threshold=0.3), "binary_accuracy"]
+    model.compile("sgd", "binary_crossentropy", metrics=accuracies, weighted_metrics=["binary_accuracy"])
+    history = model.fit(X, y, validation_split=0.2, verbose=0).history
+    names = ["binary_accuracy", "binary_accuracy_1", "weighted_binary_accuracy"]
+    assert list(history) == ["loss", *names, "val_loss", *(f"val_{name}" for name in names)]
+    assert model.metrics_names == ["loss", *names]

@@ -53,9 +53,7 @@ class Edge:
             )
         return array
 
-    def data(
-        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, call: str = "fit", prefix: str = ""
-    ) -> Data:
+    def data(self, x: Any, y: Any, sample_weight: Any = None, call: str = "fit", prefix: str = "") -> Data:
         """Return checked inputs, targets and weights that fit each other, the layers and the loss."""
         if self.loss is None:
             passed = f"{call} before compile, or of a model compiled without a loss."
@@ -71,10 +69,15 @@ class Edge:
         name, width = self.loss.kind or self.loss.name, plan.output_width
         labels(targets, name, width, stack.output_activation(self.layers), from_logits)
         weight = checks.sample_weight(sample_weight, len(inputs), self.dtype, f"{prefix}sample_weight")
-        if class_weight is not None:
-            of_classes = checks.class_weight(class_weight, targets, width if width > 1 else 2, self.dtype)
-            weight = of_classes if weight is None else weight * of_classes
         return Data(flat(inputs), targets, weight, self.dtype)
+
+    def class_weights(self, data: Data, class_weight: Any) -> Array | None:
+        """Return the weight of each row's class, (n,), or None; only rows that are trained on take it, as in Keras."""
+        if class_weight is None:
+            return None
+        assert data.y is not None
+        plan = self.plan or stack.lay_out(self.layers, (data.x.shape[1],), self.dtype)
+        return checks.class_weight(class_weight, data.y, max(plan.output_width, 2), self.dtype)
 
     def validation(self, training: Data, share: Any, validation_data: Any) -> tuple[Data, Data | None]:
         """Return the rows to train on and those to validate on: the last part, or data of their own."""

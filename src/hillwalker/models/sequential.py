@@ -298,7 +298,7 @@ class Sequential:
     @property
     def metrics_names(self) -> list[str]:
         """The names of what `evaluate` returns."""
-        return ["loss", *(metric.name for metric in self.metrics)]
+        return ["loss", *([] if self._state is None else self._state.tracker.names)]
 
     def _track(self, target_columns: int) -> None:
         """Resolve the metrics for targets of this many columns."""
@@ -369,8 +369,10 @@ class Sequential:
         if validation_batch_size is not None:
             validation_rows = edge.batch_size(validation_batch_size, "fit", "validation_batch_size")
         settings = loop.Settings(last, rows, bool(shuffle), edge.frequency(validation_freq), validation_rows)
-        everything = self._edge.data(x, y, sample_weight, class_weight)
+        everything = self._edge.data(x, y, sample_weight)
+        of_classes = self._edge.class_weights(everything, class_weight)
         training, validation = self._edge.validation(everything, validation_split, validation_data)
+        training = training.weighted(of_classes)
         together = CallbackList(callbacks, add_progbar=verbose not in (0, "0"))
         display(verbose, sys.stdout)  # may refuse
 
@@ -422,7 +424,8 @@ class Sequential:
 
         A batch whose loss is not finite is not learned from.
         """
-        data = self._edge.data(x, y, sample_weight, class_weight, "train_on_batch")
+        data = self._edge.data(x, y, sample_weight, call="train_on_batch")
+        data = data.weighted(self._edge.class_weights(data, class_weight))
         state = self._ready(x, data)
         loop.train_on_batch(state, data)
         return self._returned(return_dict)

@@ -8,7 +8,7 @@ the part at hand is ever in memory.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,14 @@ class Data:
         y = None if self.y is None else self.y[rows]
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         return Data(self.x[rows], y, weight, self.dtype)
+
+    def weighted(self, factors: Array | None) -> Data:
+        """Return the data with the sample weights of its rows multiplied by the first of these factors."""
+        if factors is None:
+            return self
+        factors = factors[: len(self)]
+        weight = factors if self.sample_weight is None else self.sample_weight * factors
+        return replace(self, sample_weight=weight)
 
     @property
     def _is_ready(self) -> bool:

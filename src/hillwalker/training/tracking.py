@@ -5,6 +5,7 @@ Engines write predictions; here they become numbers, once for each call of an en
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ class Tracker:
 
     def __init__(self, metrics: Sequence[Metric] = (), weighted_metrics: Sequence[Metric] = ()) -> None:
         self.metrics, self.weighted_metrics = list(metrics), list(weighted_metrics)
+        self.names = _distinct(self.metrics, self.weighted_metrics)
         self.loss_sum, self.rows = 0.0, 0
 
     @property
@@ -54,8 +56,8 @@ class Tracker:
     def results(self, prefix: str = "") -> dict[str, Any]:
         """Return the loss and every metric, over all rows since the last reset."""
         logs: dict[str, Any] = {f"{prefix}loss": self.loss_sum / self.rows if self.rows else 0.0}
-        for metric in (*self.metrics, *self.weighted_metrics):
-            logs[f"{prefix}{metric.name}"] = _plain(metric.result())
+        for name, metric in zip(self.names, (*self.metrics, *self.weighted_metrics), strict=True):
+            logs[f"{prefix}{name}"] = _plain(metric.result())
         return logs
 
     def get_state(self) -> dict[str, Any]:
@@ -80,6 +82,18 @@ def _update(
     for start in range(0, len(y), size):
         rows = slice(start, start + size)
         metric.update_state(y[rows], predictions[rows], None if weight is None else weight[rows])
+
+
+def _distinct(metrics: Sequence[Metric], weighted_metrics: Sequence[Metric]) -> list[str]:
+    """Return a key for each metric, as Keras makes them: name, name_1, ...; weighted_name where the name is taken."""
+    names: list[str] = []
+    for number, metric in enumerate((*metrics, *weighted_metrics)):
+        name = metric.name
+        if name in names and number >= len(metrics):
+            name = f"weighted_{name}"
+        again = (f"{name}_{count}" for count in itertools.count(1))
+        names.append(name if name not in names else next(other for other in again if other not in names))
+    return names
 
 
 def _plain(result: Any) -> Any:
