@@ -35,7 +35,7 @@ struct GeluRule {  // z Phi(z), Phi the normal distribution
     Vector<T> distribution(Vector<T> z) const {
         Vector<T> phi;
         for (int lane = 0; lane < Lanes<T>::count; ++lane)
-            phi[lane] = T(0.5) * (T(1) + erf_of(z[lane] * T(0.70710678118654752440)));
+            phi[lane] = T(0.5) * erfc_of(z[lane] * T(-0.70710678118654752440));
         return phi;
     }
     Vector<T> value(Vector<T> z) const { return z * distribution(z); }

@@ -89,8 +89,8 @@ inline float exp_of(float x) { return __builtin_expf(x); }
 inline double exp_of(double x) { return __builtin_exp(x); }
 inline float log1p_of(float x) { return __builtin_log1pf(x); }
 inline double log1p_of(double x) { return __builtin_log1p(x); }
-inline float erf_of(float x) { return __builtin_erff(x); }
-inline double erf_of(double x) { return __builtin_erf(x); }
+inline float erfc_of(float x) { return __builtin_erfcf(x); }
+inline double erfc_of(double x) { return __builtin_erfc(x); }
 inline float cos_of(float x) { return __builtin_cosf(x); }
 inline double cos_of(double x) { return __builtin_cos(x); }
 inline float sqrt_of(float x) { return __builtin_sqrtf(x); }

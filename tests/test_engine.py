@@ -427,6 +427,12 @@ class TestFunctionsOnVectors:
         # the reference itself rounds in float64, so there the two may differ by one unit more
         assert error.max() <= ULPS[name] + (dtype == "float64") * 2
 
+    def test_the_far_tail_of_gelu_does_not_cancel(self, dtype, instruction_set):
+        z = np.linspace(-9, -2, 500).astype(dtype)
+        exact = activations.get("gelu")(z.astype(np.float64))
+        found = self.through("gelu", z, dtype, instruction_set)
+        np.testing.assert_allclose(found, exact, rtol=2e-5 if dtype == "float32" else 1e-12)
+
     @pytest.mark.parametrize("name", ACTIVATIONS[:-2])
     def test_nan_and_infinity(self, name, dtype, instruction_set):
         z = np.array([np.nan, np.inf, -np.inf, 1e4, -1e4, 0.0, 1e-30, -1e-30], dtype)
