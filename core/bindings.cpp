@@ -229,7 +229,7 @@ void bind_network(nb::module_& module, const char* name) {
             "train",
             [](N& self, Matrix<T> x, Matrix<T> y, std::optional<Column<T>> weight,
                std::optional<Column<std::uint32_t>> order, long batch_size, Column<double> learning_rates,
-               long first_iteration, std::optional<Output<T>> predictions) {
+               long first_iteration, std::optional<Output<T>> predictions, int threads) {
                 const Rows rows = rows_of<T>(self, x, std::optional(y), weight, order, batch_size);
                 expect(long(learning_rates.shape(0)) == (rows.count + batch_size - 1) / batch_size,
                        "learning_rates needs one number a step");
@@ -238,33 +238,34 @@ void bind_network(nb::module_& module, const char* name) {
                 TrainResult result;
                 {
                     nb::gil_scoped_release release;
-                    result = self.train(x.data(), y.data(), data_of<T>(weight), rows, rates, first_iteration, out);
+                    result =
+                        self.train(x.data(), y.data(), data_of<T>(weight), rows, rates, first_iteration, out, threads);
                 }
                 return nb::make_tuple(result.loss_sum, result.rows, result.steps, result.finite);
             },
             nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("sample_weight").noconvert().none(),
             nb::arg("order").noconvert().none(), nb::arg("batch_size"), nb::arg("learning_rates").noconvert(),
-            nb::arg("first_iteration"), nb::arg("predictions").noconvert().none())
+            nb::arg("first_iteration"), nb::arg("predictions").noconvert().none(), nb::arg("threads"))
         .def(
             "evaluate",
             [](N& self, Matrix<T> x, Matrix<T> y, std::optional<Column<T>> weight, long batch_size,
-               std::optional<Output<T>> predictions) {
+               std::optional<Output<T>> predictions, int threads) {
                 const Rows rows = rows_of<T>(self, x, std::optional(y), weight, std::nullopt, batch_size);
                 T* out = room_for<T>(self, predictions, rows.count);
                 nb::gil_scoped_release release;
-                return self.evaluate(x.data(), y.data(), data_of<T>(weight), rows, out);
+                return self.evaluate(x.data(), y.data(), data_of<T>(weight), rows, out, threads);
             },
             nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("sample_weight").noconvert().none(),
-            nb::arg("batch_size"), nb::arg("predictions").noconvert().none())
+            nb::arg("batch_size"), nb::arg("predictions").noconvert().none(), nb::arg("threads"))
         .def(
             "predict",
-            [](N& self, Matrix<T> x, Output<T> predictions, long batch_size) {
+            [](N& self, Matrix<T> x, Output<T> predictions, long batch_size, int threads) {
                 const Rows rows = rows_of<T>(self, x, std::nullopt, std::nullopt, std::nullopt, batch_size);
                 T* out = room_for<T>(self, std::optional(predictions), rows.count);
                 nb::gil_scoped_release release;
-                self.predict(x.data(), rows, out);
+                self.predict(x.data(), rows, out, threads);
             },
-            nb::arg("x").noconvert(), nb::arg("predictions").noconvert(), nb::arg("batch_size"))
+            nb::arg("x").noconvert(), nb::arg("predictions").noconvert(), nb::arg("batch_size"), nb::arg("threads"))
         .def(
             "gradients",
             [](N& self, Matrix<T> x, Matrix<T> y, std::optional<Column<T>> weight) {

@@ -85,14 +85,28 @@ struct UpdateStep {
     double decay = 0;              // w <- w - w decay, before the update
 };
 
+struct Range {  // first ... last - 1
+    long first, last;
+};
+
+constexpr long panel_size = 9216;  // numbers of scratch memory that the products need
+
 template <class T>
 struct Kernels {
-    // a = f(x W + b), f plain ReLU or nothing
-    void (*forward)(long B, long I, long O, const T* x, const T* W, const T* b, bool relu, T* a);
-    // dx = dz W^T, padding included; `transposed` has room for O rows of row_stride(I)
-    void (*input_gradient)(long B, long I, long O, const T* dz, const T* W, T* transposed, T* dx);
-    // dW = x^T dz, db = column sums of dz (db may be null)
-    void (*weight_gradient)(long B, long I, long O, const T* x, const T* dz, T* dW, T* db);
+    // Rows `order` of a matrix without padding (null: its first rows) to rows `stride` apart.
+    void (*gather)(long rows, long width, long stride, const std::uint32_t* order, const T* from, T* to);
+
+    // Each product can do a part of its work: columns or rows of its result, at multiples of `padding`. No number depends
+    // on how the work is divided.
+    // Columns `units` of a = f(x W + b), f plain ReLU or nothing; b may be null.
+    void (*forward)(long B, long I, long O, Range units, const T* x, const T* W, const T* b, bool relu, T* a, T* panel);
+    // Columns `inputs` of dx = dz W^T, padding included; where `relu` (lying as dx) is given, times its derivative there.
+    void (*input_gradient)(long B, long I, long O, Range inputs, const T* dz, const T* W, const T* relu, T* panel,
+                           T* dx);
+    // Rows `inputs` of dW = x^T dz, or of dW + x^T dz if there is `more`
+    void (*weight_gradient)(long B, long I, long O, Range inputs, bool more, const T* x, const T* dz, T* dW, T* panel);
+    // db = column sums of dz, or db + these if there is `more`
+    void (*bias_gradient)(long B, long O, bool more, const T* dz, T* db);
 
     void (*activate)(const ActivationRule& rule, long B, long O, const T* z, T* a);
     // d holds dL/da and becomes dL/dz

@@ -1,6 +1,8 @@
 // The arithmetic of a training step, compiled once for each instruction set (isa/*.cpp define HILLWALKER_ISA and include this).
 // Everything is in an unnamed namespace but one function, which hands out the table.
 
+#include <utility>  // types only, see vector.inl
+
 #include "kernels.hpp"
 #include "random.hpp"
 
@@ -10,17 +12,19 @@ namespace {
 #include "vector.inl"
 #include "transcendental.inl"
 
+#include "optimizers.inl"
 #include "products.inl"
 #include "activations.inl"
 #include "losses.inl"
 #include "layers.inl"
-#include "optimizers.inl"
 
 template <class T>
 constexpr Kernels<T> table = {
+    gather<T>,
     forward<T>,
     input_gradient<T>,
     weight_gradient<T>,
+    bias_gradient<T>,
     activate<T>,
     activate_backward<T>,
     loss<T>,

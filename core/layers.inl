@@ -1,5 +1,33 @@
-// Dropout, noise, batch normalisation, penalties and clipping; formulas as in layers.py and regularizers.py.
+// Gathering a batch's rows; dropout, noise, batch normalisation, penalties and clipping; formulas as in layers.py and regularizers.py.
 // Included inside the unnamed namespace of kernels.inl.
+
+// `width` bytes as whole pieces and a last one that may overlap the one before: no loop over single bytes, no call.
+template <int piece>
+inline void copy_pieces(long width, const char* from, char* to) {
+    long k = 0;
+    for (; k + piece < width; k += piece) __builtin_memcpy(to + k, from + k, piece);
+    __builtin_memcpy(to + width - piece, from + width - piece, piece);
+}
+
+template <int piece>
+inline void copy_rows(long rows, long width, long stride, const std::uint32_t* order, const char* from, char* to) {
+    for (long row = 0; row < rows; ++row)
+        copy_pieces<piece>(width, from + (order ? long(order[row]) : row) * width, to + row * stride);
+}
+
+template <class T>
+void gather(long rows, long width, long stride, const std::uint32_t* order, const T* from, T* to) {
+    constexpr long size = sizeof(T);
+    const auto* source = reinterpret_cast<const char*>(from);
+    auto* target = reinterpret_cast<char*>(to);
+    width *= size;
+    stride *= size;
+    if (width >= 64) return copy_rows<64>(rows, width, stride, order, source, target);
+    if (width >= 32) return copy_rows<32>(rows, width, stride, order, source, target);
+    if (width >= 16) return copy_rows<16>(rows, width, stride, order, source, target);
+    if (width >= 8) return copy_rows<8>(rows, width, stride, order, source, target);
+    copy_rows<4>(rows, width, stride, order, source, target);
+}
 
 // The 32-bit number `index` of the stream `key`, as randomness.py draws it.
 inline std::uint32_t scramble(std::uint32_t value) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels.hpp"
+#include "pool.hpp"
 
 namespace hillwalker {
 
@@ -71,6 +72,21 @@ struct Layer {
     bool keeps_z() const {
         return kind == LayerKind::dense && activation.kind != Activation::linear && !activation.plain_relu();
     }
+    bool is_plain_relu() const { return kind == LayerKind::dense && activation.plain_relu(); }
+};
+
+// beta^1, beta^2, ...: the power of t is a function of t alone, however training got there.
+class Powers {
+public:
+    explicit Powers(double beta = 0);
+    double operator()(long t);
+
+private:
+    static constexpr long block = 256;
+    double beta_;
+    std::vector<double> low_;  // beta^0 ... beta^255
+    long block_number_ = 0;
+    double high_ = 1;  // beta^(256 block_number)
 };
 
 template <class T>
@@ -82,16 +98,14 @@ public:
     void add(Layer<T> layer);
     void set_loss(LossRule rule) { loss_ = rule; }
     void set_loss(LossFunction<T> function) { loss_function_ = std::move(function); }
-    void set_optimizer(UpdateRule rule, std::vector<Segment> trained) {
-        optimizer_ = rule;
-        trained_ = std::move(trained);
-    }
+    void set_optimizer(UpdateRule rule, std::vector<Segment> trained);
     void set_memory(T* parameters, T* gradient, std::vector<T*> slots);
 
+    // `threads`: how many may work at it; as many do as it is worth, and no number depends on that.
     TrainResult train(const T* x, const T* y, const T* weight, Rows rows, std::span<const double> learning_rates,
-                      long first_iteration, T* predictions);
-    double evaluate(const T* x, const T* y, const T* weight, Rows rows, T* predictions);
-    void predict(const T* x, Rows rows, T* predictions);
+                      long first_iteration, T* predictions, int threads);
+    double evaluate(const T* x, const T* y, const T* weight, Rows rows, T* predictions, int threads);
+    void predict(const T* x, Rows rows, T* predictions, int threads);
     double gradients(const T* x, const T* y, const T* weight, long rows);
 
     long input_width() const { return input_width_; }
@@ -99,18 +113,37 @@ public:
     long target_columns() const { return target_columns_; }
 
 private:
+    // One of the threads that do a step together, each its part of every layer; they meet at `barrier`.
+    struct Part {
+        int number, count;
+        Barrier* barrier;
+        T* panel;
+        bool is_first() const { return number == 0; }
+        void meet() const { barrier->wait(); }
+        Range share(long length) const;  // of columns or rows, at multiples of `padding`
+    };
+
     void reserve(long rows);
-    void gather(const T* from, long width, long stride, Rows rows, long start, long count, T* to) const;
-    void load_batch(const T* x, const T* y, const T* weight, Rows rows, long start, long count);
-    const T* forward(long B, bool training, long iteration);
-    double loss(long B, bool weighted);
+    int parts_for(long rows, int threads) const;
+    long chunk_of(long batch) const;
+    void run_parts(int parts, const std::function<void(const Part&)>& work);
+    void load(const Part& part, const T* x, const T* y, const T* weight, Rows rows, long start, long count);
+    void forward(const Part& part, long B, bool training, long iteration);
+    void dense_forward(const Part& part, Layer<T>& layer, long B, const T* x);
+    double loss(long B, long rows_of_batch, bool weighted);
     double penalty() const;
-    void backward(long B, bool training);
-    void update(double learning_rate, long iteration);
+    void backward(const Part& part, long B, bool training, bool more);
+    void dense_backward(const Part& part, std::size_t number, long B, bool through_relu, bool more);
+    void add_penalty_gradient();
     void clip_gradient();
+    void update(const Part& part);
+    UpdateStep step_of(double learning_rate, long iteration);
+    TrainResult train_part(const Part& part, const T* x, const T* y, const T* weight, Rows rows,
+                           std::span<const double> learning_rates, long first_iteration, T* predictions);
     void copy_out(long B, T* predictions) const;
-    T* output_gradient() { return layers_.empty() ? spare_.data() : layers_.back().da.data(); }
+    T* at(long offset) const { return offset < 0 ? nullptr : parameters_ + offset; }
     const T* input_of(std::size_t number) const { return number == 0 ? x_.data() : layers_[number - 1].a.data(); }
+    T* output_gradient() { return layers_.empty() ? spare_.data() : layers_.back().da.data(); }
 
     long input_width_, output_width_, target_columns_;
     std::uint64_t seed_;
@@ -119,12 +152,17 @@ private:
     LossFunction<T> loss_function_;
     UpdateRule optimizer_;
     std::vector<Segment> trained_;
+    std::vector<Segment> stretches_;  // of what is updated after the backward pass: neighbours as one
+    bool has_penalty_ = false, clips_ = false;
+    Powers first_powers_, second_powers_, nadam_powers_;
     std::size_t first_trained_ = 0;  // blame need not travel below this layer
     T* parameters_ = nullptr;
     T* gradient_ = nullptr;
     std::vector<T*> slots_;
-    long capacity_ = 0;
-    Buffer<T> x_, y_, weight_, transposed_, no_bias_, spare_;
+    long capacity_ = 0, chunk_ = 0;
+    double step_loss_ = 0;  // this and the next: told by the first part to the others
+    UpdateStep step_;
+    Buffer<T> x_, y_, weight_, panels_, spare_;
     const Kernels<T>& kernels_ = kernels<T>();
 };
 

@@ -42,17 +42,70 @@ inline void store(T* to, Vector<T> value) {
     *reinterpret_cast<typename Lanes<T>::U*>(to) = value;
 }
 
+// One number in every lane. Written as value - 0, which is exact, so compilers load and spread it in one instruction;
+// 0 + value they must really add, for -0 would become +0.
 template <class T>
 inline Vector<T> broadcast(T value) {
-    return Vector<T>{} + value;
+    return value - Vector<T>{};
+}
+
+// Loops over accumulators must be unrolled before registers are given out, or compilers keep them on the stack as well.
+#define HILLWALKER_UNROLL _Pragma("GCC unroll 16")
+
+// Lane k of the result is lane pick(k) of a, followed by b.
+template <class V, class Pick, int... k>
+inline V shuffle_lanes(V a, V b, Pick, std::integer_sequence<int, k...>) {
+    return __builtin_shufflevector(a, b, Pick::of(k)...);
+}
+template <class T, class Pick>
+inline Vector<T> shuffle_lanes(Vector<T> a, Vector<T> b, Pick pick) {
+    return shuffle_lanes(a, b, pick, std::make_integer_sequence<int, Lanes<T>::count>{});
+}
+struct EvenLanes {
+    static constexpr int of(int k) { return 2 * k; }
+};
+struct OddLanes {
+    static constexpr int of(int k) { return 2 * k + 1; }
+};
+
+// The sums of the lanes of as many vectors as a vector has lanes: lane k is the sum of v[k].
+template <class T>
+inline Vector<T> sums_of_lanes(Vector<T> (&v)[Lanes<T>::count]) {
+    HILLWALKER_UNROLL for (int left = Lanes<T>::count / 2; left > 0; left /= 2)
+        HILLWALKER_UNROLL for (int k = 0; k < left; ++k) v[k] = shuffle_lanes<T>(v[2 * k], v[2 * k + 1], EvenLanes{}) +
+                                                                shuffle_lanes<T>(v[2 * k], v[2 * k + 1], OddLanes{});
+    return v[0];
+}
+
+template <class T, int block>
+inline void transpose_blocks(Vector<T>* v) {
+    constexpr int lanes = Lanes<T>::count;
+    struct Upper {  // lanes of v[k] whose bit `block` is unset, then those of v[k + block]
+        static constexpr int of(int k) { return k & block ? lanes + k - block : k; }
+    };
+    struct Lower {
+        static constexpr int of(int k) { return k & block ? lanes + k : k + block; }
+    };
+    HILLWALKER_UNROLL for (int k = 0; k < lanes; ++k) {
+        if (k & block) continue;
+        const Vector<T> upper = shuffle_lanes<T>(v[k], v[k + block], Upper{});
+        v[k + block] = shuffle_lanes<T>(v[k], v[k + block], Lower{});
+        v[k] = upper;
+    }
+    if constexpr (block > 1) transpose_blocks<T, block / 2>(v);
+}
+// Lane r of v[k] becomes lane k of v[r].
+template <class T>
+inline void transpose(Vector<T>* v) {
+    transpose_blocks<T, Lanes<T>::count / 2>(v);
 }
 
 template <class T>
-inline T sum_of_lanes(Vector<T> v) {
+inline T sum_of_lanes(Vector<T> v) {  // in the order of sums_of_lanes
     T lanes[Lanes<T>::count];
     store<T>(lanes, v);
-    for (int half = Lanes<T>::count / 2; half > 0; half /= 2)
-        for (int lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+    for (int left = Lanes<T>::count / 2; left > 0; left /= 2)
+        for (int k = 0; k < left; ++k) lanes[k] = lanes[2 * k] + lanes[2 * k + 1];
     return lanes[0];
 }
 

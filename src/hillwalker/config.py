@@ -1,4 +1,4 @@
-"""What holds for a whole process: the precision, the engine, the global seed.
+"""What holds for a whole process: the precision, the engine, the number of threads, the global seed.
 
 Nothing else in hillwalker is global.
 """
@@ -13,6 +13,7 @@ import numpy as np
 from hillwalker.errors import InputError, explain
 
 _floatx = "float32"
+_threads: int | None = None
 _seeds = np.random.default_rng(secrets.randbits(128))
 
 FLOATS = ("float32", "float64")
@@ -60,6 +61,45 @@ def engine_name() -> str:
             explain(f"HILLWALKER_ENGINE={name}.", f"one of {', '.join(ENGINES)}.", "HILLWALKER_ENGINE=reference")
         )
     return name
+
+
+def threads() -> int:
+    """Return on how many cores one call of the engine may work: results are the same to the bit, whatever the number.
+
+    Unless `set_threads` was called it is the environment's HILLWALKER_THREADS, else OMP_NUM_THREADS (which joblib and
+    schedulers set so that processes side by side do not crowd each other out), else as many as this process may use.
+    """
+    global _threads
+    if _threads is None:
+        _threads = _cores()
+        for name in ("HILLWALKER_THREADS", "OMP_NUM_THREADS"):
+            value = os.environ.get(name, "")
+            if value.isdecimal() and int(value) > 0:
+                _threads = int(value)
+                break
+            if value and name == "HILLWALKER_THREADS":
+                raise InputError(explain(f"HILLWALKER_THREADS={value}.", "a whole number above 0.", f"{name}=1"))
+    return _threads
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def set_threads(count: int) -> None:
+    """Set on how many cores one call of the engine may work. Small networks use one whatever is set: it is faster.
+
+    >>> before = threads()
+    >>> set_threads(1); threads()
+    1
+    >>> set_threads(before)
+    """
+    global _threads
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+        raise InputError(explain(f"threads {count!r}.", "a whole number above 0.", "hw.config.set_threads(2)"))
+    _threads = int(count)
 
 
 def set_random_seed(seed: int) -> None:

@@ -69,7 +69,7 @@ def show_config() -> None:
         "floatx": config.floatx(),
         "numpy": np.__version__,
         "python": f"{platform.python_version()} on {platform.platform()}",
-        "cores": str(os.cpu_count()),
+        "threads": f"{config.threads()} (cores: {os.cpu_count()})",
     }
     print("\n".join(f"{name:16} {value}" for name, value in rows.items()))
 
@@ -192,7 +192,9 @@ class Network:
     ) -> TrainResult:
         """Train on rows `order` (or all, as they lie) in batches."""
         return TrainResult(
-            *self._core.train(x, y, sample_weight, order, batch_size, learning_rates, first_iteration, predictions)
+            *self._core.train(
+                x, y, sample_weight, order, batch_size, learning_rates, first_iteration, predictions, config.threads()
+            )
         )
 
     def evaluate(
@@ -204,11 +206,11 @@ class Network:
         predictions: NDArray[Any] | None,
     ) -> float:
         """Return the sum over batches of loss times rows, penalties included; nothing is trained."""
-        return float(self._core.evaluate(x, y, sample_weight, batch_size, predictions))
+        return float(self._core.evaluate(x, y, sample_weight, batch_size, predictions, config.threads()))
 
     def predict(self, x: NDArray[Any], predictions: NDArray[Any], batch_size: int) -> None:
         """Write the outputs for x (n, I) into `predictions` (n, O)."""
-        self._core.predict(x, predictions, batch_size)
+        self._core.predict(x, predictions, batch_size, config.threads())
 
     def gradients(
         self, x: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None

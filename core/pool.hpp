@@ -1,0 +1,64 @@
+// The threads, and nothing else knows of them. A team runs one function on all its threads, each with a number of its own.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace hillwalker {
+
+class Team {
+public:
+    explicit Team(int size);
+    ~Team();
+    Team(const Team&) = delete;
+
+    int size() const { return int(workers_.size()) + 1; }
+    // work(0) in the caller's thread, work(1) ... work(parts - 1) in others; returns when all have ended. `work` must not
+    // throw. At most size() parts.
+    void run(int parts, const std::function<void(int)>& work);
+
+private:
+    void wait_for_work(int number);
+
+    std::vector<std::thread> workers_;
+    const std::function<void(int)>* work_ = nullptr;
+    int parts_ = 0;
+    std::atomic<std::uint32_t> round_{0}, busy_{0};
+    std::atomic<bool> ends_{false};
+};
+
+// Where the parts of one piece of work wait for each other. They spin, for a step takes less time than falling asleep.
+class Barrier {
+public:
+    explicit Barrier(int parts) : parts_(parts) {}
+    void wait() {
+        if (parts_ > 1) wait_for_others();
+    }
+
+private:
+    void wait_for_others();
+
+    const int parts_;
+    alignas(64) std::atomic<int> arrived_{0};
+    alignas(64) std::atomic<std::uint32_t> round_{0};
+};
+
+// The process's team while somebody works with it: as many threads as wanted, or one if somebody else has it.
+class Borrowed {
+public:
+    explicit Borrowed(int wanted);
+    ~Borrowed();
+    Borrowed(const Borrowed&) = delete;
+    int parts() const { return parts_; }
+    void run(const std::function<void(int)>& work);
+
+private:
+    int parts_ = 1;
+    Team* team_ = nullptr;
+};
+
+}  // namespace hillwalker
