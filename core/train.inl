@@ -5,6 +5,7 @@ namespace {
 
 constexpr double operations_of_a_part =
     4e6;                               // floating-point; in less time threads cannot meet eight times without loss
+constexpr long rows_of_a_prediction = 256;      // at once; they do not depend on each other
 constexpr long cache_bytes = 1 << 19;  // of rows passing through all layers before the next ones do
 
 }  // namespace
@@ -122,7 +123,7 @@ double Network<T>::evaluate(const T* x, const T* y, const T* weight, Rows rows, 
 
 template <class T>
 void Network<T>::predict(const T* x, Rows rows, T* predictions, int threads) {
-    const long batch = std::min(rows.batch_size, rows.count);
+    const long batch = std::min(rows_of_a_prediction, rows.count);
     reserve(batch);
     run_parts(parts_for(batch, threads), [&](const Part& part) {
         for (long start = 0; start < rows.count; start += batch) {
