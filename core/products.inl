@@ -162,7 +162,7 @@ inline void product(long rows, Range part, long depth, const Product<T>& p, cons
 // Whether copying panels pays: enough rows to use each copy, and more than half a first-level cache otherwise in play.
 template <class T>
 inline bool worth_packing(long rows, long depth, long b_row) {
-    return rows > 2 * tile_rows && depth * b_row * long(sizeof(T)) > 24 * 1024;
+    return rows > 4 * tile_rows && depth * b_row * long(sizeof(T)) > 24 * 1024;
 }
 
 // out[row] = start + the dot product of w and row `row` of x, whose padding holds a zero on at least one side
