@@ -23,54 +23,73 @@ struct ReluRule {
 
 template <class T>
 struct EluRule {
-    T alpha, factor;  // elu: factor 1; selu: alpha 1.673..., factor 1.0507...
+    T above, below;  // elu: 1, alpha; selu: 1.0507..., 1.0507... * 1.673...
     Vector<T> value(Vector<T> z) const {
-        return factor * (z > 0 ? z : alpha * exponential_minus_one<T>(at_most(Vector<T>{}, z)));
+        return z > 0 ? above * z : below * exponential_minus_one<T>(at_most(Vector<T>{}, z));
     }
-    Vector<T> slope(Vector<T> z, Vector<T> a) const { return z > 0 ? broadcast(factor) : a + factor * alpha; }
+    Vector<T> slope(Vector<T> z, Vector<T> a) const { return z > 0 ? broadcast(above) : a + below; }
 };
 
 template <class T>
-struct GeluRule {  // z Phi(z), Phi the normal distribution
-    Vector<T> distribution(Vector<T> z) const {
-        Vector<T> phi;
-        for (int lane = 0; lane < Lanes<T>::count; ++lane)
-            phi[lane] = T(0.5) * erfc_of(z[lane] * T(-0.70710678118654752440));
-        return phi;
+struct GeluRule {  // z P(X < z), X standard normal
+    Vector<T> value(Vector<T> z) const {
+        Vector<T> bell;
+        z = at_least(broadcast(-Binary<T>::normal_below), z);  // the limit at minus infinity
+        return z * normal_distribution<T>(z, bell);
     }
-    Vector<T> value(Vector<T> z) const { return z * distribution(z); }
     Vector<T> slope(Vector<T> z, Vector<T>) const {
-        const Vector<T> density = T(0.39894228040143267794) * exponential<T>(T(-0.5) * z * z);
-        return distribution(z) + z * density;
+        Vector<T> bell;
+        z = at_most(broadcast(Binary<T>::normal_below), at_least(broadcast(-Binary<T>::normal_below), z));
+        const Vector<T> probability = normal_distribution<T>(z, bell);
+        return probability + z * (T(0.39894228040143267794) * bell);
     }
 };
 
 template <class T>
-struct ApproximateGeluRule {  // 0.5 z (1 + tanh u), u = sqrt(2 / pi) (z + 0.044715 z^3)
-    static Vector<T> inner(Vector<T> z) { return T(0.79788456080286535588) * (z + T(0.044715) * z * z * z); }
-    Vector<T> value(Vector<T> z) const { return T(0.5) * z * (T(1) + hyperbolic_tangent<T>(inner(z))); }
+struct ApproximateGeluRule {  // 0.5 z (1 + tanh u) = z sigmoid(2 u), u = sqrt(2 / pi) (z + 0.044715 z^3)
+    static constexpr T root = T(2 * 0.79788456080286535588), cube = T(2 * 0.79788456080286535588 * 0.044715);
+    static constexpr T least = T(-30);  // sigmoid(2 u) is 0 here already
+    Vector<T> value(Vector<T> z) const {
+        z = at_least(broadcast(least), z);
+        return z * sigmoid<T>(z * (cube * (z * z) + root));
+    }
     Vector<T> slope(Vector<T> z, Vector<T>) const {
-        const Vector<T> t = hyperbolic_tangent<T>(inner(z));
-        const Vector<T> du = T(0.79788456080286535588) * (T(1) + T(3 * 0.044715) * z * z);
-        return T(0.5) * (T(1) + t) + T(0.5) * z * (T(1) - t * t) * du;
+        z = at_most(broadcast(-least), at_least(broadcast(least), z));
+        const Vector<T> square = z * z;
+        Vector<T> ds;
+        const Vector<T> s = sigmoid<T>(z * (cube * square + root), ds);
+        return s + z * ds * (T(3) * cube * square + root);
     }
 };
 
 template <class T>
 struct SiluRule {
-    Vector<T> value(Vector<T> z) const { return z * sigmoid<T>(z); }
-    Vector<T> slope(Vector<T> z, Vector<T> a) const {
-        const Vector<T> s = sigmoid<T>(z);
-        return s + a * (T(1) - s);
+    static constexpr T least = Binary<T>::smallest - 2;  // sigmoid is 0 here already
+    Vector<T> value(Vector<T> z) const {
+        z = at_least(broadcast(least), z);
+        return z * sigmoid<T>(z);
+    }
+    Vector<T> slope(Vector<T> z, Vector<T>) const {
+        z = at_most(broadcast(-least), at_least(broadcast(least), z));
+        Vector<T> ds;
+        const Vector<T> s = sigmoid<T>(z, ds);
+        return s + z * ds;
     }
 };
 
+// z tanh(log(1 + n)), n = e^z, and tanh(log(1 + n)) = w / (w + 2) with w = n (n + 2)
 template <class T>
-struct MishRule {  // z tanh(softplus(z))
-    Vector<T> value(Vector<T> z) const { return z * hyperbolic_tangent<T>(softplus<T>(z)); }
-    Vector<T> slope(Vector<T> z, Vector<T>) const {
-        const Vector<T> t = hyperbolic_tangent<T>(softplus<T>(z));
-        return t + z * (T(1) - t * t) * sigmoid<T>(z);
+struct MishRule {
+    static constexpr T least = Binary<T>::smallest - 2,
+                       enough = T(30);  // n is 0, and w / (w + 2) is 1, to the last bit
+    Vector<T> value(Vector<T> z) const {
+        const Vector<T> n = exponential<T>(at_most(broadcast(enough), z)), w = n * (n + T(2));
+        return at_least(broadcast(least), z) * (w / (w + T(2)));
+    }
+    Vector<T> slope(Vector<T> z, Vector<T>) const {  // w / (w + 2) + 4 z n (n + 1) / (w + 2)^2
+        z = at_most(broadcast(enough), at_least(broadcast(least), z));
+        const Vector<T> n = exponential<T>(z), w = n * (n + T(2)), inverse = T(1) / (w + T(2));
+        return inverse * (w + T(4) * z * n * ((n + T(1)) * inverse));
     }
 };
 
@@ -97,7 +116,10 @@ struct TanhRule {
 
 template <class T>
 struct SoftsignRule {
-    Vector<T> value(Vector<T> z) const { return z / (T(1) + magnitude(z)); }
+    Vector<T> value(Vector<T> z) const {
+        const Vector<T> size = at_most(broadcast(Binary<T>::huge), magnitude(z));  // infinity has a limit
+        return with_sign_of<T>(z, size / (T(1) + size));
+    }
     Vector<T> slope(Vector<T> z, Vector<T>) const {
         const Vector<T> size = T(1) + magnitude(z);
         return T(1) / (size * size);
@@ -121,8 +143,8 @@ template <class T, class Use>
 inline bool with_rule(const ActivationRule& rule, Use use) {
     switch (rule.kind) {
         case Activation::relu: use(ReluRule<T>{T(rule.first), T(rule.second), T(rule.third)}); return true;
-        case Activation::elu: use(EluRule<T>{T(rule.first), T(1)}); return true;
-        case Activation::selu: use(EluRule<T>{T(1.6732632423543772848), T(1.0507009873554804934)}); return true;
+        case Activation::elu: use(EluRule<T>{T(1), T(rule.first)}); return true;
+        case Activation::selu: use(EluRule<T>{T(1.0507009873554804934), T(1.7580993408473768600)}); return true;
         case Activation::gelu:
             if (rule.first != 0)
                 use(ApproximateGeluRule<T>{});
@@ -141,6 +163,37 @@ inline bool with_rule(const ActivationRule& rule, Use use) {
     }
 }
 
+// Calls `use` with the place of each vector of a row of O columns, and which of its lanes are columns, not padding.
+template <class T, class Use>
+inline void each_vector(long O, Use use) {
+    for (long o = 0; o < O; o += Lanes<T>::count) use(o, lane_numbers<T>() < typename Binary<T>::Integer(O - o));
+}
+
+// What lies behind the last of those vectors becomes zero.
+template <class T>
+inline void clear_padding(long O, T* row) {
+    constexpr long lanes = Lanes<T>::count;
+    for (long o = (O + lanes - 1) / lanes * lanes; o < row_stride(O); o += lanes) store<T>(row + o, Vector<T>{});
+}
+
+// e^(z - top) of a row goes to `a`, zero in the padding, and top is the row's largest number; returns the sum, in every lane.
+template <class T>
+inline Vector<T> powers_of_row(long O, const T* z, T* a, Vector<T>& top) {
+    const Vector<T> nothing = broadcast(T(-__builtin_inf()));
+    top = nothing;
+    each_vector<T>(O, [&](long o, auto inside) { top = at_least(top, inside ? load<T>(z + o) : nothing); });
+    top = largest_across<T>(top);
+    Vector<T> sum = {};
+    each_vector<T>(O, [&](long o, auto inside) {
+        const Vector<T> power = exponential<T>((inside ? load<T>(z + o) : nothing) - top);
+        store<T>(a + o, power);
+        sum += power;
+    });
+    clear_padding(O, a);
+    return sum_across<T>(sum);
+}
+
+// The sums of as many rows as there are lanes are divided by, or their logarithms taken, in one go.
 template <class T, bool logarithm>
 inline void softmax(long B, long O, const T* z, T* a) {
     constexpr int lanes = Lanes<T>::count;
@@ -149,27 +202,48 @@ inline void softmax(long B, long O, const T* z, T* a) {
         for (long row = 0; row < B; ++row) a[row] = logarithm ? T(0) : T(1);
         return;
     }
-    for (long row = 0; row < B; ++row, z += width, a += width) {
-        T top = z[0];
-        for (long o = 1; o < O; ++o) top = z[o] > top ? z[o] : top;
-        for (long o = 0; o < O; o += lanes) {
-            const Vector<T> shifted = load<T>(z + o) - top;
-            store<T>(a + o, logarithm ? shifted : exponential<T>(shifted));
+    T top[lanes] = {}, factor[lanes] = {};
+    for (long row = 0; row < B; row += lanes) {
+        const long rows = smaller<long>(lanes, B - row);
+        for (long k = 0; k < rows; ++k) {
+            Vector<T> largest;
+            factor[k] = powers_of_row(O, z + (row + k) * width, a + (row + k) * width, largest)[0];
+            top[k] = largest[0];
         }
-        T sum = 0;
-        if (logarithm) {
-            T powers[lanes];
-            for (long o = 0; o < O; o += lanes) {
-                store<T>(powers, exponential<T>(load<T>(a + o)));
-                for (long lane = 0; lane < smaller<long>(lanes, O - o); ++lane) sum += powers[lane];
-            }
-            sum = log_of(sum);
-            for (long o = 0; o < O; ++o) a[o] -= sum;
-        } else {
-            for (long o = 0; o < O; ++o) sum += a[o];
-            for (long o = 0; o < O; ++o) a[o] /= sum;
-        }
-        for (long o = O; o < width; ++o) a[o] = 0;
+        const Vector<T> sums = load<T>(factor);
+        store<T>(factor, logarithm ? logarithm_of_positive<T>(sums) : T(1) / sums);
+        for (long k = 0; k < rows; ++k)
+            each_vector<T>(O, [&](long o, auto inside) {
+                const long place = (row + k) * width + o;
+                if (logarithm)
+                    store<T>(a + place, inside ? load<T>(z + place) - top[k] - factor[k] : Vector<T>{});
+                else
+                    store<T>(a + place, load<T>(a + place) * factor[k]);
+            });
+    }
+}
+
+// softmax: dz = a (da - sum of a da); log_softmax: dz = da - e^a (sum of da)
+template <class T, bool logarithm>
+inline void softmax_backward(long B, long O, const T* a, T* d) {
+    const long width = row_stride(O);
+    if (O == 1) {
+        for (long row = 0; row < B; ++row) d[row] -= d[row];
+        return;
+    }
+    for (long row = 0; row < B; ++row, a += width, d += width) {
+        Vector<T> sum = {};
+        each_vector<T>(O, [&](long o, auto inside) {
+            const Vector<T> term = logarithm ? load<T>(d + o) : load<T>(a + o) * load<T>(d + o);
+            sum += inside ? term : Vector<T>{};
+        });
+        sum = sum_across<T>(sum);
+        each_vector<T>(O, [&](long o, auto inside) {
+            const Vector<T> da = load<T>(d + o), value = load<T>(a + o);
+            const Vector<T> dz = logarithm ? da - exponential<T>(value) * sum : value * (da - sum);
+            store<T>(d + o, inside ? dz : Vector<T>{});
+        });
+        clear_padding(O, d);
     }
 }
 
@@ -192,23 +266,14 @@ void activate(const ActivationRule& rule, long B, long O, const T* z, T* a) {
 template <class T>
 void activate_backward(const ActivationRule& rule, long B, long O, const T* z, const T* a, T* d) {
     constexpr int lanes = Lanes<T>::count;
-    const long width = row_stride(O), count = B * width;
+    const long count = B * row_stride(O);
     if (with_rule<T>(rule, [&](auto f) {
             for (long k = 0; k < count; k += lanes)
                 store<T>(d + k, load<T>(d + k) * f.slope(load<T>(z + k), load<T>(a + k)));
         }))
         return;
-    if (rule.kind == Activation::softmax) {  // dz = a (da - sum of a da)
-        for (long row = 0; row < B; ++row, a += width, d += width) {
-            T sum = 0;
-            for (long o = 0; o < O; ++o) sum += a[o] * d[o];
-            for (long o = 0; o < O; ++o) d[o] = a[o] * (d[o] - sum);
-        }
-    } else if (rule.kind == Activation::log_softmax) {  // dz = da - e^a (sum of da)
-        for (long row = 0; row < B; ++row, a += width, d += width) {
-            T sum = 0;
-            for (long o = 0; o < O; ++o) sum += d[o];
-            for (long o = 0; o < O; ++o) d[o] -= exp_of(a[o]) * sum;
-        }
-    }
+    if (rule.kind == Activation::softmax)
+        softmax_backward<T, false>(B, O, a, d);
+    else if (rule.kind == Activation::log_softmax)
+        softmax_backward<T, true>(B, O, a, d);
 }

@@ -54,16 +54,23 @@ void dropout(long B, long O, std::uint64_t key, double rate, const T* x, T* scal
         }
 }
 
+// Standard normal numbers by the Box-Muller transform, in double precision, so that both precisions draw the same.
 template <class T>
 void noise(long B, long O, std::uint64_t key, double stddev, const T* x, T* a) {
+    constexpr int lanes = Lanes<double>::count;
     const long width = row_stride(O);
     for (long row = 0; row < B; ++row)
-        for (long o = 0; o < O; ++o) {
-            const std::uint32_t index = std::uint32_t(row * O + o);
-            const double radius = (random_bits(key, 2 * index) + 0.5) * 0x1p-32;
-            const double angle = (random_bits(key, 2 * index + 1) + 0.5) * 0x1p-32;
-            const double normal = sqrt_of(-2.0 * log_of(radius)) * cos_of(6.283185307179586476925 * angle);
-            a[row * width + o] = x[row * width + o] + T(stddev * normal);
+        for (long o = 0; o < O; o += lanes) {
+            double radius[lanes], turn[lanes], normal[lanes];
+            for (int lane = 0; lane < lanes; ++lane) {
+                const std::uint32_t index = 2 * std::uint32_t(row * O + o + lane);
+                radius[lane] = (random_bits(key, index) + 0.5) * 0x1p-32;
+                turn[lane] = (random_bits(key, index + 1) + 0.5) * 0x1p-32;
+            }
+            const Vector<double> length = square_root(-2.0 * logarithm_of_positive<double>(load<double>(radius)));
+            store<double>(normal, stddev * length * cosine_of_turns(load<double>(turn)));
+            const long count = smaller<long>(lanes, O - o), place = row * width + o;
+            for (long lane = 0; lane < count; ++lane) a[place + lane] = x[place + lane] + T(normal[lane]);
         }
 }
 
@@ -141,7 +148,7 @@ template <class T>
 double penalty(long count, double l1, double l2, const T* w) {
     double sizes = 0, squares = 0;
     for (long k = 0; k < count; ++k) {
-        sizes += double(absolute(w[k]));
+        sizes += double(w[k] < 0 ? -w[k] : w[k]);
         squares += double(w[k]) * double(w[k]);
     }
     return l1 * sizes + l2 * squares;
@@ -149,7 +156,7 @@ double penalty(long count, double l1, double l2, const T* w) {
 
 template <class T>
 void penalty_gradient(long count, double l1, double l2, const T* w, T* g) {
-    for (long k = 0; k < count; ++k) g[k] += T(l1) * sign_of(w[k]) + T(2 * l2) * w[k];
+    for (long k = 0; k < count; ++k) g[k] += T(l1) * T((w[k] > 0) - (w[k] < 0)) + T(2 * l2) * w[k];
 }
 
 template <class T>

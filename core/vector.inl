@@ -130,31 +130,77 @@ template <class V>
 inline V at_most(V bound, V v) {
     return v > bound ? bound : v;
 }
-template <class V>
-inline V magnitude(V v) {
-    return v < 0 ? -v : v;
+inline Vector<float> magnitude(Vector<float> v) { return (Vector<float>)((Lanes<float>::I)v & INT32_MAX); }
+inline Vector<double> magnitude(Vector<double> v) { return (Vector<double>)((Lanes<double>::I)v & INT64_MAX); }
+
+// The numbers 0, 1, 2, ... of the lanes, as integers and in the precision itself.
+template <class T>
+inline typename Lanes<T>::I lane_numbers() {
+    typename Lanes<T>::I numbers;
+    for (int lane = 0; lane < Lanes<T>::count; ++lane) numbers[lane] = lane;
+    return numbers;
 }
 
-// Scalars of the standard library, by precision.
-inline float log_of(float x) { return __builtin_logf(x); }
-inline double log_of(double x) { return __builtin_log(x); }
-inline float exp_of(float x) { return __builtin_expf(x); }
-inline double exp_of(double x) { return __builtin_exp(x); }
-inline float log1p_of(float x) { return __builtin_log1pf(x); }
-inline double log1p_of(double x) { return __builtin_log1p(x); }
-inline float erfc_of(float x) { return __builtin_erfcf(x); }
-inline double erfc_of(double x) { return __builtin_erfc(x); }
-inline float cos_of(float x) { return __builtin_cosf(x); }
-inline double cos_of(double x) { return __builtin_cos(x); }
+// The first `count` numbers of a row that may end there; the other lanes hold zero. And back.
+template <class T>
+inline Vector<T> load_part(const T* from, long count) {
+    T lanes[Lanes<T>::count] = {};
+    for (long lane = 0; lane < count; ++lane) lanes[lane] = from[lane];
+    return load<T>(lanes);
+}
+template <class T>
+inline void store_part(T* to, Vector<T> value, long count) {
+    T lanes[Lanes<T>::count];
+    store<T>(lanes, value);
+    for (long lane = 0; lane < count; ++lane) to[lane] = lanes[lane];
+}
+
+// All lanes combined, in every lane: neighbours at a distance are exchanged, then at half of it, and so on.
+template <class T, int distance, int... lane>
+inline Vector<T> exchanged(Vector<T> v, std::integer_sequence<int, lane...>) {
+    return __builtin_shufflevector(v, v, (lane ^ distance)...);
+}
+template <class T, int distance = Lanes<T>::count / 2, class Combine>
+inline Vector<T> across_lanes(Vector<T> v, Combine combine) {
+    v = combine(v, exchanged<T, distance>(v, std::make_integer_sequence<int, Lanes<T>::count>()));
+    if constexpr (distance > 1)
+        return across_lanes<T, distance / 2>(v, combine);
+    else
+        return v;
+}
+template <class T>
+inline Vector<T> sum_across(Vector<T> v) {
+    return across_lanes<T>(v, [](Vector<T> a, Vector<T> b) { return a + b; });
+}
+template <class T>
+inline Vector<T> largest_across(Vector<T> v) {
+    return across_lanes<T>(v, [](Vector<T> a, Vector<T> b) { return at_least(a, b); });
+}
+
+// A sum of vectors, kept in double precision lane by lane.
+template <class T>
+struct Sum {
+    Vector<double> low = {}, high = {};
+    void add(Vector<T> v) {
+        if constexpr (sizeof(T) == sizeof(double))
+            low += v;
+        else
+            halve(v, std::make_integer_sequence<int, Lanes<T>::count / 2>());
+    }
+    double total() const { return sum_of_lanes<double>(low + high); }
+
+private:
+    template <int... lane>
+    void halve(Vector<T> v, std::integer_sequence<int, lane...>) {
+        low += __builtin_convertvector(__builtin_shufflevector(v, v, lane...), Vector<double>);
+        high += __builtin_convertvector(__builtin_shufflevector(v, v, (lane + Lanes<T>::count / 2)...), Vector<double>);
+    }
+};
+
+// Scalars, by precision.
 inline float sqrt_of(float x) { return __builtin_sqrtf(x); }
 inline double sqrt_of(double x) { return __builtin_sqrt(x); }
-inline float tanh_of(float x) { return __builtin_tanhf(x); }
-inline double tanh_of(double x) { return __builtin_tanh(x); }
 template <class S>
 inline S smaller(S a, S b) {
     return b < a ? b : a;
-}
-template <class S>
-inline S larger(S a, S b) {
-    return a < b ? b : a;
 }
