@@ -163,10 +163,30 @@ inline bool with_rule(const ActivationRule& rule, Use use) {
     }
 }
 
-// Calls `use` with the place of each vector of a row of O columns, and which of its lanes are columns, not padding.
-template <class T, class Use>
+// Calls `use` with the place of each vector of a row of O columns, and which of its lanes are columns, not padding. The number of
+// vectors, if known to the compiler (else 0), lets it keep a row in registers.
+template <class T, int vectors = 0, class Use>
 inline void each_vector(long O, Use use) {
-    for (long o = 0; o < O; o += Lanes<T>::count) use(o, lane_numbers<T>() < typename Binary<T>::Integer(O - o));
+    const auto inside = [&](long o) { return lane_numbers<T>() < typename Binary<T>::Integer(O - o); };
+    if constexpr (vectors == 0)
+        for (long o = 0; o < O; o += Lanes<T>::count) use(o, inside(o));
+    else
+        HILLWALKER_UNROLL for (long o = 0; o < vectors * Lanes<T>::count; o += Lanes<T>::count) use(o, inside(o));
+}
+
+// Calls `use` with that number, as a type.
+template <int count>
+struct Vectors {
+    static constexpr int number = count;
+};
+template <class T, class Use>
+inline void with_vectors(long O, Use use) {
+    if (O <= Lanes<T>::count)
+        use(Vectors<1>());
+    else if (O <= 2 * Lanes<T>::count)
+        use(Vectors<2>());
+    else
+        use(Vectors<0>());
 }
 
 // What lies behind the last of those vectors becomes zero.
@@ -177,14 +197,14 @@ inline void clear_padding(long O, T* row) {
 }
 
 // e^(z - top) of a row goes to `a`, zero in the padding, and top is the row's largest number; returns the sum, in every lane.
-template <class T>
+template <class T, int vectors>
 inline Vector<T> powers_of_row(long O, const T* z, T* a, Vector<T>& top) {
     const Vector<T> nothing = broadcast(T(-__builtin_inf()));
     top = nothing;
-    each_vector<T>(O, [&](long o, auto inside) { top = at_least(top, inside ? load<T>(z + o) : nothing); });
+    each_vector<T, vectors>(O, [&](long o, auto inside) { top = at_least(top, inside ? load<T>(z + o) : nothing); });
     top = largest_across<T>(top);
     Vector<T> sum = {};
-    each_vector<T>(O, [&](long o, auto inside) {
+    each_vector<T, vectors>(O, [&](long o, auto inside) {
         const Vector<T> power = exponential<T>((inside ? load<T>(z + o) : nothing) - top);
         store<T>(a + o, power);
         sum += power;
@@ -194,7 +214,7 @@ inline Vector<T> powers_of_row(long O, const T* z, T* a, Vector<T>& top) {
 }
 
 // The sums of as many rows as there are lanes are divided by, or their logarithms taken, in one go.
-template <class T, bool logarithm>
+template <class T, bool logarithm, int vectors>
 inline void softmax(long B, long O, const T* z, T* a) {
     constexpr int lanes = Lanes<T>::count;
     const long width = row_stride(O);
@@ -207,13 +227,13 @@ inline void softmax(long B, long O, const T* z, T* a) {
         const long rows = smaller<long>(lanes, B - row);
         for (long k = 0; k < rows; ++k) {
             Vector<T> largest;
-            factor[k] = powers_of_row(O, z + (row + k) * width, a + (row + k) * width, largest)[0];
+            factor[k] = powers_of_row<T, vectors>(O, z + (row + k) * width, a + (row + k) * width, largest)[0];
             top[k] = largest[0];
         }
         const Vector<T> sums = load<T>(factor);
         store<T>(factor, logarithm ? logarithm_of_positive<T>(sums) : T(1) / sums);
         for (long k = 0; k < rows; ++k)
-            each_vector<T>(O, [&](long o, auto inside) {
+            each_vector<T, vectors>(O, [&](long o, auto inside) {
                 const long place = (row + k) * width + o;
                 if (logarithm)
                     store<T>(a + place, inside ? load<T>(z + place) - top[k] - factor[k] : Vector<T>{});
@@ -224,7 +244,7 @@ inline void softmax(long B, long O, const T* z, T* a) {
 }
 
 // softmax: dz = a (da - sum of a da); log_softmax: dz = da - e^a (sum of da)
-template <class T, bool logarithm>
+template <class T, bool logarithm, int vectors>
 inline void softmax_backward(long B, long O, const T* a, T* d) {
     const long width = row_stride(O);
     if (O == 1) {
@@ -233,12 +253,12 @@ inline void softmax_backward(long B, long O, const T* a, T* d) {
     }
     for (long row = 0; row < B; ++row, a += width, d += width) {
         Vector<T> sum = {};
-        each_vector<T>(O, [&](long o, auto inside) {
+        each_vector<T, vectors>(O, [&](long o, auto inside) {
             const Vector<T> term = logarithm ? load<T>(d + o) : load<T>(a + o) * load<T>(d + o);
             sum += inside ? term : Vector<T>{};
         });
         sum = sum_across<T>(sum);
-        each_vector<T>(O, [&](long o, auto inside) {
+        each_vector<T, vectors>(O, [&](long o, auto inside) {
             const Vector<T> da = load<T>(d + o), value = load<T>(a + o);
             const Vector<T> dz = logarithm ? da - exponential<T>(value) * sum : value * (da - sum);
             store<T>(d + o, inside ? dz : Vector<T>{});
@@ -256,9 +276,9 @@ void activate(const ActivationRule& rule, long B, long O, const T* z, T* a) {
         }))
         return;
     if (rule.kind == Activation::softmax)
-        softmax<T, false>(B, O, z, a);
+        with_vectors<T>(O, [&](auto vectors) { softmax<T, false, decltype(vectors)::number>(B, O, z, a); });
     else if (rule.kind == Activation::log_softmax)
-        softmax<T, true>(B, O, z, a);
+        with_vectors<T>(O, [&](auto vectors) { softmax<T, true, decltype(vectors)::number>(B, O, z, a); });
     else
         for (long k = 0; k < count; ++k) a[k] = z[k];
 }
@@ -273,7 +293,7 @@ void activate_backward(const ActivationRule& rule, long B, long O, const T* z, c
         }))
         return;
     if (rule.kind == Activation::softmax)
-        softmax_backward<T, false>(B, O, a, d);
+        with_vectors<T>(O, [&](auto vectors) { softmax_backward<T, false, decltype(vectors)::number>(B, O, a, d); });
     else if (rule.kind == Activation::log_softmax)
-        softmax_backward<T, true>(B, O, a, d);
+        with_vectors<T>(O, [&](auto vectors) { softmax_backward<T, true, decltype(vectors)::number>(B, O, a, d); });
 }

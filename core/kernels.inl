@@ -3,6 +3,10 @@
 
 #include <utility>  // types only, see vector.inl
 
+#if defined(__x86_64__)
+#include <immintrin.h>  // single instructions, which leave no function behind
+#endif
+
 #include "kernels.hpp"
 #include "random.hpp"
 

@@ -61,11 +61,12 @@ void noise(long B, long O, std::uint64_t key, double stddev, const T* x, T* a) {
     const long width = row_stride(O);
     for (long row = 0; row < B; ++row)
         for (long o = 0; o < O; o += lanes) {
+            std::uint32_t bits[2 * lanes];
             double radius[lanes], turn[lanes], normal[lanes];
+            for (int k = 0; k < 2 * lanes; ++k) bits[k] = random_bits(key, 2 * std::uint32_t(row * O + o) + k);
             for (int lane = 0; lane < lanes; ++lane) {
-                const std::uint32_t index = 2 * std::uint32_t(row * O + o + lane);
-                radius[lane] = (random_bits(key, index) + 0.5) * 0x1p-32;
-                turn[lane] = (random_bits(key, index + 1) + 0.5) * 0x1p-32;
+                radius[lane] = (bits[2 * lane] + 0.5) * 0x1p-32;
+                turn[lane] = (bits[2 * lane + 1] + 0.5) * 0x1p-32;
             }
             const Vector<double> length = square_root(-2.0 * logarithm_of_positive<double>(load<double>(radius)));
             store<double>(normal, stddev * length * cosine_of_turns(load<double>(turn)));

@@ -276,23 +276,23 @@ inline Vector<T> class_targets(const LossBatch<T>& batch, T smoothing, long row,
     return inside ? y : Vector<T>{};
 }
 
-template <class T, bool sparse>
+template <class T, bool sparse, int vectors>
 inline double crossentropy_from_logits(const LossBatch<T>& batch, T smoothing) {
     Sum<T> sum;
     for (long row = 0; row < batch.B; ++row) {
         const T importance = batch.importance(row), factor = importance * batch.share;
         T* d = batch.dp + row * row_stride(batch.O);
         Vector<T> top, all = {};
-        const Vector<T> powers = powers_of_row(batch.O, batch.p + row * row_stride(batch.O), d, top);
+        const Vector<T> powers = powers_of_row<T, vectors>(batch.O, batch.p + row * row_stride(batch.O), d, top);
         const Vector<T> log_sum = logarithm_of_positive<T>(powers);
-        each_vector<T>(batch.O, [&](long o, auto inside) {
+        each_vector<T, vectors>(batch.O, [&](long o, auto inside) {
             const Vector<T> target = class_targets<T, sparse>(batch, smoothing, row, o, inside);
             const Vector<T> value = importance * target * (log_sum - (batch.predictions(row, o) - top));
             sum.add(target != 0 ? value : Vector<T>{});
             all += target;
         });
         all = (sparse ? broadcast(T(1)) : sum_across<T>(all)) / powers;
-        each_vector<T>(batch.O, [&](long o, auto inside) {
+        each_vector<T, vectors>(batch.O, [&](long o, auto inside) {
             const Vector<T> target = class_targets<T, sparse>(batch, smoothing, row, o, inside);
             store<T>(d + o, inside ? factor * (load<T>(d + o) * all - target) : Vector<T>{});
         });
@@ -300,16 +300,17 @@ inline double crossentropy_from_logits(const LossBatch<T>& batch, T smoothing) {
     return sum.total();
 }
 
-template <class T, bool sparse>
-inline double crossentropy(const LossBatch<T>& batch, T smoothing) {  // q = p / sum of p; clipped, and flat outside
+template <class T, bool sparse, int vectors>
+inline double crossentropy_from_shares(const LossBatch<T>& batch,
+                                       T smoothing) {  // q = p / sum of p; clipped, and flat outside
     Sum<T> sum;
     for (long row = 0; row < batch.B; ++row) {
         const T importance = batch.importance(row), factor = importance * batch.share;
         Vector<T> total = {}, shared = {};
-        each_vector<T>(batch.O,
-                       [&](long o, auto inside) { total += inside ? batch.predictions(row, o) : Vector<T>{}; });
+        each_vector<T, vectors>(
+            batch.O, [&](long o, auto inside) { total += inside ? batch.predictions(row, o) : Vector<T>{}; });
         const Vector<T> inverse = T(1) / sum_across<T>(total);
-        each_vector<T>(batch.O, [&](long o, auto inside) {
+        each_vector<T, vectors>(batch.O, [&](long o, auto inside) {
             const Vector<T> target = class_targets<T, sparse>(batch, smoothing, row, o, inside);
             const Vector<T> p = batch.predictions(row, o), q = p * inverse;
             const Vector<T> counted = within<T>(q, T(1) - fuzz<T>) ? target : Vector<T>{};
@@ -319,13 +320,23 @@ inline double crossentropy(const LossBatch<T>& batch, T smoothing) {  // q = p /
             batch.set_derivative(row, o, counted != 0 ? counted / p : Vector<T>{});
         });
         shared = sum_across<T>(shared) * inverse;
-        each_vector<T>(batch.O, [&](long o, auto inside) {
+        each_vector<T, vectors>(batch.O, [&](long o, auto inside) {
             T* d = batch.dp + row * row_stride(batch.O) + o;
             store<T>(d, inside ? factor * (shared - load<T>(d)) : Vector<T>{});
         });
         clear_padding(batch.O, batch.dp + row * row_stride(batch.O));
     }
     return sum.total();
+}
+
+template <class T, bool sparse>
+inline double crossentropy(const LossBatch<T>& batch, bool from_logits, T smoothing) {
+    double total = 0;
+    with_vectors<T>(batch.O, [&](auto vectors) {
+        total = from_logits ? crossentropy_from_logits<T, sparse, decltype(vectors)::number>(batch, smoothing)
+                            : crossentropy_from_shares<T, sparse, decltype(vectors)::number>(batch, smoothing);
+    });
+    return total;
 }
 
 // max(0, 1 + max((1 - y) p) - sum(y p)); equal maxima share the blame
@@ -372,17 +383,16 @@ inline double cosine_similarity(const LossBatch<T>& batch) {
             const Vector<T> p = inside ? batch.predictions(row, o) : Vector<T>{};
             yy += y * y, pp += p * p, yp += y * p;
         });
-        const Vector<T> least = broadcast(fuzz<T>), length = square_root(sum_across<T>(pp));
-        const Vector<T> y_length = at_least(least, square_root(sum_across<T>(yy))), p_length = at_least(least, length);
-        const Vector<T> cosine = sum_across<T>(yp) / (y_length * p_length);
-        const Vector<T> along = length > least ? cosine : Vector<T>{};
+        const T length = sqrt_of(sum_across<T>(pp)[0]), y_length = larger(sqrt_of(sum_across<T>(yy)[0]), fuzz<T>);
+        const T p_length = larger(length, fuzz<T>), cosine = sum_across<T>(yp)[0] / (y_length * p_length);
+        const T along = length > fuzz<T> ? cosine : T(0), present = length != 0 ? factor / p_length : T(0);
         each_vector<T>(batch.O, [&](long o, auto inside) {
             const Vector<T> y = batch.targets(row, o), p = batch.predictions(row, o);
-            const Vector<T> d = factor * (along * p / p_length - y / y_length) / p_length;
-            batch.set_derivative(row, o, inside & (length != 0) ? d : Vector<T>{});
+            const Vector<T> d = present * (along * p / p_length - y / y_length);
+            batch.set_derivative(row, o, inside ? d : Vector<T>{});
         });
         clear_padding(batch.O, batch.dp + row * row_stride(batch.O));
-        sum -= double(importance) * double(cosine[0]);
+        sum -= double(importance) * double(cosine);
     }
     return sum;
 }
@@ -403,14 +413,8 @@ double loss(const LossRule& rule, long B, long O, long target_columns, const T* 
     const T smoothing = T(rule.second);
     double total = 0;
     switch (rule.kind) {
-        case Loss::categorical_crossentropy:
-            total = rule.first != 0 ? crossentropy_from_logits<T, false>(batch, smoothing)
-                                    : crossentropy<T, false>(batch, smoothing);
-            break;
-        case Loss::sparse_categorical_crossentropy:
-            total =
-                rule.first != 0 ? crossentropy_from_logits<T, true>(batch, T(0)) : crossentropy<T, true>(batch, T(0));
-            break;
+        case Loss::categorical_crossentropy: total = crossentropy<T, false>(batch, rule.first != 0, smoothing); break;
+        case Loss::sparse_categorical_crossentropy: total = crossentropy<T, true>(batch, rule.first != 0, T(0)); break;
         case Loss::categorical_hinge: total = categorical_hinge<T>(batch); break;
         case Loss::cosine_similarity: total = cosine_similarity<T>(batch); break;
         default:

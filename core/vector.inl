@@ -121,7 +121,23 @@ inline Vector<double> square_root(Vector<double> v) {
     return root;
 }
 
-// Comparisons choose so that NaN stays NaN: the second argument's NaN is returned.
+// The larger and the smaller of two, so that NaN stays NaN: the second argument's is returned. On x86 that is one instruction,
+// which GCC does not choose by itself unless it may lose NaN.
+#if defined(__x86_64__)
+#define HILLWALKER_BOUNDS(V, larger, smaller)          \
+    inline V at_least(V bound, V v) { return larger; } \
+    inline V at_most(V bound, V v) { return smaller; }
+HILLWALKER_BOUNDS(__m128, _mm_max_ps(bound, v), _mm_min_ps(bound, v))
+HILLWALKER_BOUNDS(__m128d, _mm_max_pd(bound, v), _mm_min_pd(bound, v))
+#if defined(__AVX2__)
+HILLWALKER_BOUNDS(__m256, _mm256_max_ps(bound, v), _mm256_min_ps(bound, v))
+HILLWALKER_BOUNDS(__m256d, _mm256_max_pd(bound, v), _mm256_min_pd(bound, v))
+#endif
+#if defined(__AVX512F__)  // with a mask of all lanes: GCC 12 warns of its own header's other form
+HILLWALKER_BOUNDS(__m512, _mm512_maskz_max_ps(-1, bound, v), _mm512_maskz_min_ps(-1, bound, v))
+HILLWALKER_BOUNDS(__m512d, _mm512_maskz_max_pd(-1, bound, v), _mm512_maskz_min_pd(-1, bound, v))
+#endif
+#else
 template <class V>
 inline V at_least(V bound, V v) {
     return v < bound ? bound : v;
@@ -130,6 +146,7 @@ template <class V>
 inline V at_most(V bound, V v) {
     return v > bound ? bound : v;
 }
+#endif
 inline Vector<float> magnitude(Vector<float> v) { return (Vector<float>)((Lanes<float>::I)v & INT32_MAX); }
 inline Vector<double> magnitude(Vector<double> v) { return (Vector<double>)((Lanes<double>::I)v & INT64_MAX); }
 
@@ -155,26 +172,31 @@ inline void store_part(T* to, Vector<T> value, long count) {
     for (long lane = 0; lane < count; ++lane) to[lane] = lanes[lane];
 }
 
-// All lanes combined, in every lane: neighbours at a distance are exchanged, then at half of it, and so on.
-template <class T, int distance, int... lane>
-inline Vector<T> exchanged(Vector<T> v, std::integer_sequence<int, lane...>) {
-    return __builtin_shufflevector(v, v, (lane ^ distance)...);
+// All lanes combined, in every lane: of ever shorter vectors one half with the other, down to 16 bytes.
+template <class T, class V, class Combine, int... lane>
+inline Vector<T> across_lanes(V v, Combine combine, std::integer_sequence<int, lane...>) {
+    constexpr int half = sizeof...(lane);
+    if constexpr (half * sizeof(T) >= 16)
+        return across_lanes<T>(
+            combine(__builtin_shufflevector(v, v, lane...), __builtin_shufflevector(v, v, (half + lane)...)), combine,
+            std::make_integer_sequence<int, half / 2>());
+    else if constexpr (half == 2) {
+        v = combine(v, __builtin_shufflevector(v, v, 2, 3, 0, 1));
+        return broadcast(combine(v, __builtin_shufflevector(v, v, 1, 0, 3, 2))[0]);
+    } else
+        return broadcast(combine(v, __builtin_shufflevector(v, v, 1, 0))[0]);
 }
-template <class T, int distance = Lanes<T>::count / 2, class Combine>
+template <class T, class Combine>
 inline Vector<T> across_lanes(Vector<T> v, Combine combine) {
-    v = combine(v, exchanged<T, distance>(v, std::make_integer_sequence<int, Lanes<T>::count>()));
-    if constexpr (distance > 1)
-        return across_lanes<T, distance / 2>(v, combine);
-    else
-        return v;
+    return across_lanes<T>(v, combine, std::make_integer_sequence<int, Lanes<T>::count / 2>());
 }
 template <class T>
 inline Vector<T> sum_across(Vector<T> v) {
-    return across_lanes<T>(v, [](Vector<T> a, Vector<T> b) { return a + b; });
+    return across_lanes<T>(v, [](auto a, auto b) { return a + b; });
 }
 template <class T>
 inline Vector<T> largest_across(Vector<T> v) {
-    return across_lanes<T>(v, [](Vector<T> a, Vector<T> b) { return at_least(a, b); });
+    return across_lanes<T>(v, [](auto a, auto b) { return at_least(a, b); });
 }
 
 // A sum of vectors, kept in double precision lane by lane.
@@ -203,4 +225,8 @@ inline double sqrt_of(double x) { return __builtin_sqrt(x); }
 template <class S>
 inline S smaller(S a, S b) {
     return b < a ? b : a;
+}
+template <class S>
+inline S larger(S a, S b) {
+    return a < b ? b : a;
 }
