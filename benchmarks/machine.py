@@ -1,4 +1,4 @@
-"""What a measurement ran on, and how a process is held to one core.
+"""What a measurement ran on, and how a process is held to some of its cores.
 
 Nothing here measures. Imported before NumPy, so it must import nothing that starts threads.
 """
@@ -11,24 +11,34 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-# Every library that the peers multiply matrices with reads one of these, once, when it is imported.
-THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
-                 "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
+# Every library that multiplies matrices here reads one of these, once, when it is imported.
+THREAD_COUNTS = ("HILLWALKER_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+                 "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
                  "TF_NUM_INTEROP_THREADS")  # fmt: skip
 # Settings that would hold OpenBLAS to kernels or blocks that are not its own choice for this machine.
 BLAS_OVERRIDES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
-def use_one_core() -> None:
-    """Hold this process to one core; must be called before NumPy or a peer is imported.
+def use_cores(count: int) -> None:
+    """Hold this process to some cores; must be called before NumPy or a peer is imported.
 
-    Where the system can pin (Linux), pinning also stops the pools of threads that no variable reaches, such as XLA's.
+    Where the system can pin (Linux), pinning also bounds the pools of threads that no variable reaches, such as XLA's.
     """
-    os.environ.update(dict.fromkeys(THREAD_COUNTS, "1"))
+    os.environ.update(dict.fromkeys(THREAD_COUNTS, str(count)))
     for name in BLAS_OVERRIDES:
         os.environ.pop(name, None)
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-count:])
+
+
+def use_one_core() -> None:
+    """Hold this process to one core, as `use_cores`."""
+    use_cores(1)
+
+
+def core_count() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def version_of(package: str) -> str | None:
@@ -57,11 +67,11 @@ def load() -> float | None:
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
-def describe() -> dict[str, str | int | None]:
+def describe() -> dict[str, str | int | float | None]:
     """Return the machine in words and numbers."""
     return {
         "processor": processor(),
-        "cores": os.cpu_count(),
+        "cores": core_count(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
     }
