@@ -6,6 +6,7 @@ A peer's ratio is the time of its step through that of ours: above 1 we are fast
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,18 @@ def task(width: int, batch: int) -> Task:
     return Task((20, width, width, 1), batch, 8192 if width <= 128 else 2048)
 
 
-def measure(given: argparse.Namespace) -> tuple[dict[str, Any], list[Race]]:
+def measure(given: argparse.Namespace) -> tuple[dict[str, Any], Iterator[Race]]:
     labels, about = report.entrants(CONTENDERS, given.peers)
-    races = []
+    return about, races(given, labels)
+
+
+def races(given: argparse.Namespace, labels: list[str]) -> Iterator[Race]:
     for threads in given.threads:
         with Track(labels, threads) as track:
             for batch in BATCHES:
                 for width in given.widths:
                     name = f"20-{width}-{width}-1, batch {batch}"
-                    races.append(track.race(name, task(width, batch), given.rounds, given.seconds, CHECKED_STEPS))
-    return about | {"load after": report.machine.load()}, races
+                    yield track.race(name, task(width, batch), given.rounds, given.seconds, CHECKED_STEPS)
 
 
 def panels(races: list[Race]) -> dict[tuple[int, int], list[Race]]:

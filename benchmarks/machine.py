@@ -19,21 +19,26 @@ THREAD_COUNTS = ("HILLWALKER_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 BLAS_OVERRIDES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
-def use_cores(count: int) -> None:
-    """Hold this process to some cores; must be called before NumPy or a peer is imported.
-
-    Where the system can pin (Linux), pinning also bounds the pools of threads that no variable reaches, such as XLA's.
-    """
+def limit_threads(count: int) -> None:
+    """Let this process and its children use so many threads; must be called before NumPy or a peer is imported."""
     os.environ.update(dict.fromkeys(THREAD_COUNTS, str(count)))
     for name in BLAS_OVERRIDES:
         os.environ.pop(name, None)
+
+
+def pin(count: int) -> None:
+    """Hold this process to so many cores, where the system can (Linux).
+
+    That also bounds the pools of threads that no variable reaches, such as XLA's, if it happens before they start.
+    """
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-count:])
 
 
 def use_one_core() -> None:
-    """Hold this process to one core, as `use_cores`."""
-    use_cores(1)
+    """Hold this process to one core and one thread; must be called before NumPy or a peer is imported."""
+    limit_threads(1)
+    pin(1)
 
 
 def core_count() -> int:

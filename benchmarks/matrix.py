@@ -7,6 +7,7 @@ corners are added. Only those peers run that are the fastest one somewhere.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import Any
 
 import report
@@ -49,7 +50,8 @@ def cells() -> dict[str, Task]:
         *(cell("S", activation=name) for name in ("tanh", "sigmoid", "gelu")),
         *(cell("S", optimizer=name) for name in ("sgd", "momentum", "rmsprop", "adamw")),
         cell("S", **double), cell("S", **sigmoid), cell("S10", **softmax),
-        cell("S", 256, **double), cell("S", 1, optimizer="sgd"), cell("S", 256, **gelu),
+        cell("S", 256, **double), cell("S", 256, optimizer="rmsprop"), cell("S", 256, **gelu),
+        cell("S", 1, optimizer="sgd"),
         cell("S", 7, **tanh, **sigmoid, optimizer="rmsprop", **double), cell("S10", 1, **softmax),
         cell("S10", FULL, **tanh, **softmax, optimizer="momentum"),
         *(cell("XS", batch) for batch in (1, 7, 32, 256, FULL)),
@@ -59,7 +61,7 @@ def cells() -> dict[str, Task]:
         *(cell(name, batch, **softmax) for name in ("M", "L") for batch in (1, 32, 128)),
         cell("M", 7, **softmax), cell("M", 2048, **softmax), cell("M", 128, **tanh, **softmax),
         cell("M", 128, **gelu, **softmax), cell("M", 128, **softmax, optimizer="sgd"),
-        cell("M", 128, **softmax, **double), cell("L", 128, **softmax, optimizer="rmsprop"),
+        cell("M", 128, **softmax, **double), cell("L", 128, **softmax, optimizer="momentum"),
         cell("L", 128, **softmax, **double),
     ])  # fmt: skip
 
@@ -68,14 +70,16 @@ QUICK = ("S, batch 32", "S, batch 1", "S, batch 32, tanh", "XS, batch 32", "S10,
          "S, batch 32, float64", "M, batch 128, softmax output", "17-100-3-1, batch 256")  # fmt: skip
 
 
-def measure(given: argparse.Namespace) -> tuple[dict[str, Any], list[Race]]:
+def measure(given: argparse.Namespace) -> tuple[dict[str, Any], Iterator[Race]]:
     labels, about = report.entrants(FASTEST, given.peers)
-    races = []
+    return about, races(given, labels)
+
+
+def races(given: argparse.Namespace, labels: list[str]) -> Iterator[Race]:
     for threads in given.threads:
         with Track(labels, threads) as track:
             for name, task in given.chosen.items():
-                races.append(track.race(name, task, given.rounds, given.seconds, CHECKED_STEPS))
-    return about | {"load after": report.machine.load()}, races
+                yield track.race(name, task, given.rounds, given.seconds, CHECKED_STEPS)
 
 
 def best_peer(race: Race) -> Result:
@@ -85,12 +89,22 @@ def best_peer(race: Race) -> Result:
 def rows(races: list[Race]) -> report.Rows:
     """Return the table of one number of threads: a line a cell, every peer's time as a multiple of ours."""
     peers = [result.label for result in races[0].results[1:]]
-    table: report.Rows = [(report.cores(races[0].threads), "ours, µs a step", "best peer, times ours", *peers)]
+    table: report.Rows = [
+        (report.cores(races[0].threads), "ours, µs a step", "best peer, times ours", *peers, "losses apart")
+    ]
     for race in races:
         by_label = {result.label: result.ratio(race.ours) for result in race.peers}
         numbers = [report.three_digits(by_label[label]) if label in by_label else "–" for label in peers]
         best = report.three_digits(min(by_label.values()))
-        table.append((race.name, report.three_digits(race.ours.median), best, *numbers))
+        table.append(
+            (
+                race.name,
+                report.three_digits(race.ours.median),
+                best,
+                *numbers,
+                f"{max(map(race.apart, race.peers)):.0e}",
+            )
+        )
     return table
 
 
@@ -121,12 +135,14 @@ def show(races: list[Race], given: argparse.Namespace) -> None:
 def main() -> None:
     """Measure, print, and write the file asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cells", nargs="+", metavar="WORD", help="only cells whose name has all of these words in it")
+    parser.add_argument(
+        "--cells", nargs="+", metavar="PART", help="only cells that have all these parts in their names"
+    )
     parser.add_argument("--quick", action="store_true", help=f"{len(QUICK)} cells of the {len(cells())}")
     parser.add_argument("--list", action="store_true", help="print the cells' names and end")
     report.add_arguments(parser, rounds=3, seconds=0.3)
     known, _ = parser.parse_known_args()
-    chosen = {name: task for name, task in cells().items() if all(word in name for word in known.cells or [])}
+    chosen = {name: task for name, task in cells().items() if set(known.cells or []) <= set(name.split(", "))}
     chosen = {name: task for name, task in chosen.items() if not known.quick or name in QUICK}
     if not chosen:
         parser.error(f"no cell is called so; there are: {'; '.join(cells())}")

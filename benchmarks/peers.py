@@ -6,6 +6,7 @@ Five networks, one relu-and-Adam task each; the matrix of other tasks is matrix.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import Any
 
 import report
@@ -16,14 +17,16 @@ from tasks import NETWORKS
 CHECKED_STEPS = 256
 
 
-def measure(given: argparse.Namespace) -> tuple[dict[str, Any], list[Race]]:
+def measure(given: argparse.Namespace) -> tuple[dict[str, Any], Iterator[Race]]:
     labels, about = report.entrants(CONTENDERS, given.peers)
-    races = []
+    return about, races(given, labels)
+
+
+def races(given: argparse.Namespace, labels: list[str]) -> Iterator[Race]:
     for threads in given.threads:
         with Track(labels, threads) as track:
             for name in NETWORKS if given.all else given.networks:
-                races.append(track.race(name, NETWORKS[name], given.rounds, given.seconds, CHECKED_STEPS))
-    return about | {"load after": report.machine.load()}, races
+                yield track.race(name, NETWORKS[name], given.rounds, given.seconds, CHECKED_STEPS)
 
 
 def rows(race: Race) -> report.Rows:

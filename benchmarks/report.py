@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -19,7 +20,7 @@ from race import TOLERANCES, Race, Result
 from tasks import Task
 
 Rows = list[tuple[str, ...]]
-Measure = Callable[[argparse.Namespace], tuple[dict[str, Any], list[Race]]]
+Measure = Callable[[argparse.Namespace], tuple[dict[str, Any], Iterator[Race]]]
 Show = Callable[[list[Race], argparse.Namespace], None]
 
 
@@ -50,6 +51,8 @@ def check_arguments(parser: argparse.ArgumentParser, given: argparse.Namespace) 
     for file in (given.json, getattr(given, "picture", None)):
         if file and not file.parent.is_dir():
             parser.error(f"{file}: the folder {file.parent} does not exist")
+    if given.merge and given.json:
+        parser.error("--merge measures nothing that --json could write")
     if given.peers and not any(_wanted(label, given.peers) for label in CONTENDERS):
         parser.error(f"--peers {' '.join(given.peers)}: none is called so; there are {', '.join(CONTENDERS)}")
 
@@ -86,18 +89,35 @@ def run_command(parser: argparse.ArgumentParser, measure: Measure, show: Show) -
     """Do what every command does: read the arguments; measure or merge; show; write; fail if losses differ."""
     given = parser.parse_args()
     check_arguments(parser, given)
-    about, races = merged(given.merge) if given.merge else measure(given)
+    if given.merge:
+        about, races = merged(given.merge)
+    else:
+        about, races = kept(*measure(given), given.json)
     for name, value in about.items():
         print(f"{'- ' if given.markdown else ''}{name}: {value}")
-    if given.json:
-        given.json.write_text(as_json(about, races))
     show(races, given)
     unequal = [f"{race.name}: {result.label} {result.loss:.6g}, we {race.ours.loss:.6g}"
                for race in races for result in race.unequal]  # fmt: skip
     if unequal:
         raise SystemExit("These did not train what we trained:\n" + "\n".join(unequal))
-    within = " and ".join(f"{tolerance:.2%} ({dtype})" for dtype, tolerance in TOLERANCES.items())
+    within = " and ".join(f"{100 * tolerance:g} % ({dtype})" for dtype, tolerance in TOLERANCES.items())
     print(f"\nAfter the same steps, every loss is within {within} of ours.")
+
+
+def kept(about: dict[str, Any], running: Iterator[Race], file: Path | None) -> tuple[dict[str, Any], list[Race]]:
+    """Return all races, each told and written as soon as it is over: a long run that is broken off loses only one."""
+    races: list[Race] = []
+    for race in running:
+        races.append(race)
+        about["load after"] = machine.load()
+        peers = ", ".join(f"{peer.label} {three_digits(peer.ratio(race.ours))}" for peer in race.peers)
+        print(
+            f"{race.name}, {cores(race.threads)}: {three_digits(race.ours.median)} µs a step; times that: {peers}",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+        if file:
+            file.write_text(as_json(about, races))
+    return about, races
 
 
 def as_json(about: dict[str, Any], races: list[Race]) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 BETA_1, BETA_2, MOMENTUM, RHO, DECAY = 0.9, 0.999, 0.9, 0.9, 0.004
-EPSILON = 1e-7  # added to the root of the running square; RMSprop of Keras adds its square under the root
+EPSILON = 1e-7  # added to the root of the running square; in RMSprop its square is added under the root, as in Keras
 LEARNING_RATES = {"adam": 0.001, "sgd": 0.01, "momentum": 0.01, "rmsprop": 0.001, "adamw": 0.001}
 LOSSES = {"linear": "mse", "softmax": "sparse_categorical_crossentropy", "sigmoid": "binary_crossentropy"}
 

@@ -100,8 +100,8 @@ class PlainNumPy(Contender):
             w += m
         elif optimizer == "rmsprop":
             self._average(v, np.multiply(g, g, out=scratch), RHO)
-            np.sqrt(v, out=scratch)
-            scratch += EPSILON
+            np.add(v, EPSILON**2, out=scratch)
+            np.sqrt(scratch, out=scratch)
             np.divide(g, scratch, out=scratch)
             scratch *= rate
             w -= scratch

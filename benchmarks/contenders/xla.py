@@ -39,11 +39,13 @@ class JAXScan(Contender):
         self.rows = jax.numpy.asarray(self.x), jax.numpy.asarray(target)
         self.in_order = np.arange(task.rows, dtype=np.int32)
         self.ends = np.cumsum([weight.size for weight in task.weights()])[:-1]
-        self._begin(*min(self.FORMS, key=self._seconds))
+        self.programs: dict[tuple[int, bool], Any] = {}
+        self._begin(min(self.FORMS, key=self._seconds))
 
-    def _begin(self, unroll: int, joined: bool) -> None:
-        """Choose a form and go back to the starting weights."""
+    def _begin(self, form: tuple[int, bool]) -> None:
+        """Choose a form, compiled once, and go back to the starting weights."""
         jax, task = self.jax, self.task
+        unroll, joined = form
         self.joined = joined
         weights = task.weights()
         if joined:
@@ -51,11 +53,13 @@ class JAXScan(Contender):
         parameters = [jax.numpy.array(weight) for weight in weights]
         slots = [[jax.numpy.zeros_like(weight) for weight in weights] for _ in range(functional.SLOTS[task.optimizer])]
         self.state: Any = parameters, slots, jax.numpy.zeros((), task.dtype)
-        self.epoch: Any = jax.jit(partial(self._epoch, unroll), donate_argnums=0)
+        if form not in self.programs:
+            self.programs[form] = jax.jit(partial(self._epoch, unroll), donate_argnums=0)
+        self.epoch = self.programs[form]
 
     def _seconds(self, form: tuple[int, bool]) -> float:
         """Return what an epoch of this form takes."""
-        self._begin(*form)
+        self._begin(form)
         self.train(1)
         epochs: list[float] = []
         while len(epochs) < 2 or sum(epochs) < 0.1:
