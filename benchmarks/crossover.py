@@ -91,11 +91,11 @@ def draw(races: list[Race], file: Path) -> None:
     first.set_ylim(low, high)
     ticks = [tick for tick in TICKS if low < tick < high]
     first.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    first.set_ylabel("time of a peer's step through that of hillwalker's (no unit)")
+    first.set_ylabel("time of a step, peer / hillwalker (ratio)")
     for axis in axes[0]:
         axis.axhspan(low, 1, color="0.93", zorder=0)
-        axis.text(0.98, 0.97, "the peer is faster", va="top", ha="right", transform=axis.get_yaxis_transform())
-    figure.suptitle("How many times as long a training step takes as hillwalker's (relu, Adam, float32)")
+        axis.text(0.02, 0.97, "below 1 the peer is faster", va="top", transform=axis.get_yaxis_transform())
+    figure.suptitle("A peer's training step as a multiple of hillwalker's (relu, Adam, float32)")
     figure.legend(*first.get_legend_handles_labels(), loc="lower center", ncols=3, frameon=False)
     figure.tight_layout(rect=(0, 0.1, 1, 1))
     figure.savefig(file, dpi=110)

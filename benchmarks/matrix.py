@@ -89,22 +89,14 @@ def best_peer(race: Race) -> Result:
 def rows(races: list[Race]) -> report.Rows:
     """Return the table of one number of threads: a line a cell, every peer's time as a multiple of ours."""
     peers = [result.label for result in races[0].results[1:]]
-    table: report.Rows = [
-        (report.cores(races[0].threads), "ours, µs a step", "best peer, times ours", *peers, "losses apart")
-    ]
+    head = report.cores(races[0].threads), "ours, µs a step", "best peer, times ours"
+    table: report.Rows = [(*head, *peers, "losses apart")]
     for race in races:
-        by_label = {result.label: result.ratio(race.ours) for result in race.peers}
+        by_label = {peer.label: peer.ratio(race.ours) for peer in race.peers}
+        best, apart = best_peer(race).label, max(map(race.apart, race.peers))
         numbers = [report.three_digits(by_label[label]) if label in by_label else "–" for label in peers]
-        best = report.three_digits(min(by_label.values()))
-        table.append(
-            (
-                race.name,
-                report.three_digits(race.ours.median),
-                best,
-                *numbers,
-                f"{max(map(race.apart, race.peers)):.0e}",
-            )
-        )
+        ours = report.three_digits(race.ours.median)
+        table.append((race.name, ours, f"{best} {by_label[best]:.2f}", *numbers, f"{apart:.0e}"))
     return table
 
 

@@ -54,7 +54,7 @@ def check_arguments(parser: argparse.ArgumentParser, given: argparse.Namespace) 
     if given.merge and given.json:
         parser.error("--merge measures nothing that --json could write")
     if given.peers and not any(_wanted(label, given.peers) for label in CONTENDERS):
-        parser.error(f"--peers {' '.join(given.peers)}: none is called so; there are {', '.join(CONTENDERS)}")
+        parser.error(f"--peers {' '.join(given.peers)}: none is called so; there are {'; '.join(CONTENDERS)}")
 
 
 def _wanted(label: str, words: list[str] | None) -> bool:
