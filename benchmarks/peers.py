@@ -14,7 +14,7 @@ from contenders import CONTENDERS
 from race import Race, Track
 from tasks import NETWORKS
 
-CHECKED_STEPS = 256
+CHECKED_STEPS = 64  # at least; on L 256 let rounding alone take float32 losses 4 % apart
 
 
 def measure(given: argparse.Namespace) -> tuple[dict[str, Any], Iterator[Race]]:
