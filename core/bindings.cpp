@@ -6,6 +6,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstdint>
+#include <limits>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -276,17 +278,30 @@ void bind_network(nb::module_& module, const char* name) {
             nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("sample_weight").noconvert().none());
 }
 
-// Fisher and Yates's shuffle with bounded numbers by multiplication (Lemire 2019), a function of the key alone.
+// The row numbers from 0 on, shuffled as Fisher and Yates do, with bounded numbers by multiplication (Lemire 2019).
 void shuffle(nb::ndarray<std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> order, std::uint64_t key) {
     std::uint32_t* rows = order.data();
     const std::size_t count = order.shape(0);
     std::uint64_t state = key;
     nb::gil_scoped_release release;
+    for (std::size_t k = 0; k < count; ++k) rows[k] = std::uint32_t(k);
     for (std::size_t k = count; k > 1; --k) {
         const std::uint64_t bits = mix(state++) >> 32;
         const std::size_t other = std::size_t((bits * k) >> 32);
         std::swap(rows[k - 1], rows[other]);
     }
+}
+
+// `Flag` is as wide as T, so that the compiler makes vectors of both.
+template <class T, class Flag>
+bool is_finite(nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu> vector) {
+    const T* numbers = vector.data();
+    Flag bad = 0;
+    for (std::size_t k = 0; k < vector.shape(0); ++k) {
+        const T size = numbers[k] < 0 ? -numbers[k] : numbers[k];
+        bad |= size <= std::numeric_limits<T>::max() ? Flag(0) : Flag(1);  // NaN is not smaller than anything
+    }
+    return bad == 0;
 }
 
 }  // namespace
@@ -296,7 +311,12 @@ NB_MODULE(_core, module) {
     bind_network<float>(module, "Network32");
     bind_network<double>(module, "Network64");
     module.def("shuffle", &shuffle, nb::arg("order").noconvert(), nb::arg("key"),
-               "Shuffle the row numbers in place by this key.");
+               "Fill with the row numbers, shuffled by this key.");
+    module.def("stream_key", &stream_key, nb::arg("seed"), nb::arg("iteration"), nb::arg("stream"),
+               "The key of one stream of random numbers.");
+    module.def("is_finite", &is_finite<float, std::uint32_t>, nb::arg("vector").noconvert());
+    module.def("is_finite", &is_finite<double, std::uint64_t>, nb::arg("vector").noconvert(),
+               "Whether every number is finite.");
     module.def("instruction_set", &instruction_set, "The instruction set in use.");
     module.def("instruction_sets", &instruction_sets, "Those this machine can run, best first.");
     module.def("choose_instruction_set", &choose_instruction_set, nb::arg("name"),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hillwalker import _core, config, randomness, reference
+from hillwalker import _core, config, reference
 from hillwalker.activations import Activation as ActivationFunction
 from hillwalker.errors import InputError, explain
 from hillwalker.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, GaussianNoise, InputLayer, Layer
@@ -80,9 +80,18 @@ def shuffled(count: int, key: int) -> NDArray[np.uint32]:
     >>> sorted(shuffled(5, key=1).tolist())
     [0, 1, 2, 3, 4]
     """
-    order = np.arange(count, dtype=np.uint32)
+    order = np.empty(count, dtype=np.uint32)
     _core.shuffle(order, key)
     return order
+
+
+def is_finite(vector: FloatArray) -> bool:
+    """Return whether every number of a vector is finite.
+
+    >>> is_finite(np.zeros(3)), is_finite(np.array([0.0, np.inf, 1.0]))
+    (True, False)
+    """
+    return _core.is_finite(vector)
 
 
 class Network:
@@ -162,7 +171,8 @@ class Network:
             return
 
         def batch(y: FloatArray, p: FloatArray, weight: FloatArray | None, dp: FloatArray) -> float:
-            value, dp[...] = loss.batch(y, p, None if weight is None else weight[:, 0])
+            with np.errstate(all="ignore"):
+                value, dp[...] = loss.batch(y, p, None if weight is None else weight[:, 0])
             return float(value)
 
         self._functions.append(batch)
@@ -226,10 +236,12 @@ def _function_of(activation: ActivationFunction) -> tuple[Any, Any]:
     """Return a user's activation as the two functions that the core calls: value, and blame in place."""
 
     def value(z: FloatArray, a: FloatArray) -> None:
-        a[...] = activation(z)
+        with np.errstate(all="ignore"):  # what is not finite is told once, by the loop
+            a[...] = activation(z)
 
     def blame(z: FloatArray, a: FloatArray, d: FloatArray) -> None:
-        d[...] = activation.backward(z, a, d.copy())
+        with np.errstate(all="ignore"):
+            d[...] = activation.backward(z, a, d.copy())
 
     return value, blame
 
@@ -247,4 +259,4 @@ def precision() -> str:
 
 def order_key(seed: int, iteration: int) -> int:
     """Return the key of the row order of the epoch that begins at this iteration."""
-    return randomness.stream_key(seed, iteration, 0xFFFFFFFF)
+    return _core.stream_key(seed, iteration, 0xFFFFFFFF)

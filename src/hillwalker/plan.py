@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from hillwalker.layers import Layer
 from hillwalker.losses import Loss
@@ -68,8 +69,7 @@ class Plan:
         return vector_length(self.segments)
 
 
-@dataclass(frozen=True)
-class TrainResult:
+class TrainResult(NamedTuple):
     """What one call of an engine's `train` did."""
 
     loss_sum: float

@@ -90,6 +90,7 @@ class Network:
 
     # The training loop
 
+    @np.errstate(all="ignore")  # what is not finite is told once, by the loop
     def train(
         self,
         x: NDArray[Any],
@@ -120,6 +121,7 @@ class Network:
             self.update(float(learning_rates[step]), first_iteration + step)
         return TrainResult(loss_sum, rows, len(learning_rates), True)
 
+    @np.errstate(all="ignore")  # what is not finite is told once, by the loop
     def evaluate(
         self,
         x: NDArray[Any],
@@ -139,6 +141,7 @@ class Network:
                 predictions[part] = a
         return loss_sum
 
+    @np.errstate(all="ignore")  # what is not finite is told once, by the loop
     def predict(self, x: NDArray[Any], predictions: NDArray[Any], batch_size: int) -> None:
         """Write the outputs for x (n, I) into `predictions` (n, O)."""
         for start in range(0, len(x), batch_size):

@@ -74,6 +74,7 @@ class Optimizer:
         self.owner: object | None = None  # the model that is trained with it
         self._undecayed: tuple[str, ...] = ()
         self._learning_rate = _checked_learning_rate(learning_rate)
+        self._rates = np.empty(0)  # what `learning_rates` returned last
 
     # The learning rate
 
@@ -109,7 +110,10 @@ class Optimizer:
     def learning_rates(self, first_iteration: int, count: int) -> NDArray[np.float64]:
         """Return the learning rates of `count` steps, shape (count,); InputError where one is not 0 or more."""
         if isinstance(self._learning_rate, float):
-            return np.full(count, self._learning_rate)
+            if len(self._rates) < count or self._rates[0] != self._learning_rate:
+                self._rates = np.full(count, self._learning_rate)
+                self._rates.flags.writeable = False  # it is handed out again and again
+            return self._rates[:count]
         rates = np.asarray(self._learning_rate.values(first_iteration, count), dtype=np.float64)
         wrong = np.flatnonzero(~(np.isfinite(rates) & (rates >= 0)))
         if rates.shape != (count,) or wrong.size:

@@ -7,9 +7,9 @@ the part at hand is ever in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,7 @@ PART_BYTES = 2**26  # of converted data in one part
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """Rows for one call of an engine: the arrays, and which of their rows in which order (None: as they lie)."""
 
     x: Array
@@ -38,7 +37,7 @@ class Part:
         return array if self.order is None else array[self.order]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class Data:
     """Checked inputs, targets and weights of n rows. x and y are 2-D, sample_weight (n,)."""
 
@@ -46,6 +45,13 @@ class Data:
     y: Array | None
     sample_weight: Array | None
     dtype: str
+    is_ready: bool = field(init=False)
+    """Whether an engine can take the arrays as they are."""
+
+    def __post_init__(self) -> None:
+        x, y, dtype = self.x, self.y, self.dtype
+        ready = x.dtype == dtype and x.flags.c_contiguous
+        self.is_ready = ready and (y is None or (y.dtype == dtype and y.flags.c_contiguous))
 
     def __len__(self) -> int:
         return len(self.x)
@@ -63,21 +69,18 @@ class Data:
         weight = factors if self.sample_weight is None else self.sample_weight * factors
         return replace(self, sample_weight=weight)
 
-    @property
-    def _is_ready(self) -> bool:
-        """Whether an engine can take the arrays as they are."""
-        arrays = [array for array in (self.x, self.y) if array is not None]
-        return all(array.dtype == self.dtype and array.flags.c_contiguous for array in arrays)
+    def parts(self, order: NDArray[np.uint32] | None, start: int, stop: int, batch_size: int) -> Iterable[Part]:
+        """Return rows order[start:stop] (or start to stop, without an order) as parts of whole batches."""
+        if not self.is_ready:
+            return self._converted_parts(order, start, stop, batch_size)
+        if order is not None:
+            return (Part(self.x, self.y, self.sample_weight, order[start:stop], stop - start),)
+        chosen = self if stop - start == len(self) else self[start:stop]
+        return (Part(chosen.x, chosen.y, chosen.sample_weight, None, stop - start),)
 
-    def parts(self, order: NDArray[np.uint32] | None, start: int, stop: int, batch_size: int) -> Iterator[Part]:
-        """Yield rows order[start:stop] (or start to stop, without an order) as parts of whole batches."""
-        if self._is_ready:
-            if order is None:
-                chosen = self[start:stop]
-                yield Part(chosen.x, chosen.y, chosen.sample_weight, None, stop - start)
-            else:
-                yield Part(self.x, self.y, self.sample_weight, order[start:stop], stop - start)
-            return
+    def _converted_parts(
+        self, order: NDArray[np.uint32] | None, start: int, stop: int, batch_size: int
+    ) -> Iterator[Part]:
         row_bytes = self.x.shape[1] * np.dtype(self.dtype).itemsize
         most = max(1, PART_BYTES // (row_bytes * batch_size)) * batch_size
         for first in range(start, stop, most):

@@ -78,6 +78,7 @@ def fit(
     """
     kept: Kept | None = None
     logs: dict[str, Any] = {}
+    steps = 1 if callbacks.wants_batches else _steps_of_a_call(state, settings.batch_size)
     with listening() as interruption:
         try:
             for epoch in range(run.first_epoch, settings.epochs):
@@ -85,7 +86,7 @@ def fit(
                     break
                 callbacks.on_epoch_begin(epoch)
                 kept = state.keep(kept)
-                finite = _train_epoch(run, state, data, settings, callbacks, interruption)
+                finite = _train_epoch(run, state, data, settings, steps, callbacks, interruption)
                 if interruption.asked:
                     raise KeyboardInterrupt
                 logs = state.tracker.results()
@@ -147,13 +148,15 @@ def _train_epoch(
     state: State,
     data: Data,
     settings: Settings,
+    steps: int,
     callbacks: CallbackList,
     interruption: Interruption,
 ) -> bool:
-    """Do one epoch, or the rest of one that was interrupted; return False where a batch's loss was not finite."""
-    shows_progress = callbacks.wants("on_train_progress")
+    """Do one epoch, or the rest of one that was interrupted; return False where a batch's loss was not finite.
+
+    `steps` is how many an engine does in one call.
+    """
     size = settings.batch_size
-    steps = 1 if callbacks.wants_batches else _steps_of_a_call(state, size)
     done = state.begin_epoch()  # steps of this epoch that an earlier process did
     passed = 0  # steps of this epoch in the windows before
     for window in windows(len(data), size, settings.shuffle, state.seed, state.epoch_iteration):
@@ -170,7 +173,7 @@ def _train_epoch(
             start = stop
             if callbacks.wants_batches:
                 callbacks.on_train_batch_end(step, state.tracker.results())
-            if shows_progress:
+            if start < count and callbacks.wants_progress:  # the end of the epoch has a hook of its own
                 callbacks.on_train_progress(passed + -(-start // size), state.tracker.results())
             if interruption.asked or run.stop_training:
                 return True
@@ -186,10 +189,9 @@ def _train_part(state: State, part: Part, batch_size: int) -> bool:
     steps, iteration = -(-part.rows // batch_size), optimizer.iterations
     predictions = state.room_for_predictions(part.rows)
     rates = optimizer.learning_rates(iteration, steps)
-    with np.errstate(all="ignore"):  # what is not finite is told once, by the loop
-        result = state.network.train(
-            part.x, part.y, part.sample_weight, part.order, batch_size, rates, iteration, predictions
-        )
+    result = state.network.train(
+        part.x, part.y, part.sample_weight, part.order, batch_size, rates, iteration, predictions
+    )
     optimizer.iterations += result.steps
     state.tracker.update(result.loss_sum, result.rows, part, predictions, batch_size)
     return result.finite
@@ -223,8 +225,7 @@ def evaluate(state: State, data: Data, batch_size: int, callbacks: CallbackList 
         for part in data.parts(None, start, stop, batch_size):
             assert part.y is not None
             predictions = state.room_for_predictions(part.rows)
-            with np.errstate(all="ignore"):
-                loss_sum = state.network.evaluate(part.x, part.y, part.sample_weight, batch_size, predictions)
+            loss_sum = state.network.evaluate(part.x, part.y, part.sample_weight, batch_size, predictions)
             state.tracker.update(loss_sum, part.rows, part, predictions, batch_size)
         if callbacks is not None:
             callbacks.on_test_progress(-(-stop // batch_size), state.tracker.results())
@@ -236,8 +237,7 @@ def predict(state: State, data: Data, batch_size: int, callbacks: CallbackList |
     for start, stop in _stretches(len(data), batch_size, callbacks, "predict"):
         place = start
         for part in data.parts(None, start, stop, batch_size):
-            with np.errstate(all="ignore"):
-                state.network.predict(part.x, outputs[place : place + part.rows], batch_size)
+            state.network.predict(part.x, outputs[place : place + part.rows], batch_size)
             place += part.rows
         if callbacks is not None:
             callbacks.on_predict_progress(-(-stop // batch_size))

@@ -6,7 +6,6 @@ A state is executed by an engine, kept and returned to when an epoch fails, and 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,7 +63,7 @@ class State:
     @property
     def network(self) -> engine.Network | reference.Network:
         """The plan on its engine, with today's loss, optimizer, and layers that are trained."""
-        wanted = (self.trainable, self.target_width, *(planned.layer.trainable for planned in self.plan.layers))
+        wanted = [self.trainable, self.target_width, *[planned.layer.trainable for planned in self.plan.layers]]
         if self._network is None or self._network_of != wanted:
             whole = self.plan if self.trainable else self.plan.frozen()
             complete = dataclasses.replace(
@@ -95,9 +94,7 @@ class State:
 
     def is_finite(self) -> bool:
         """Return whether every weight is a finite number."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = float(self.parameters.sum())
-        return math.isfinite(total) or bool(np.isfinite(self.parameters).all())
+        return engine.is_finite(self.parameters)
 
     def keep(self, memory: Kept | None = None) -> Kept:
         """Return weights, slots and iteration as they are now, in the memory of an earlier `keep` if there is one."""
@@ -106,7 +103,7 @@ class State:
         if memory is None:
             memory = Kept([np.empty_like(vector) for vector in vectors], 0)
         for kept, vector in zip(memory.vectors, vectors, strict=True):
-            np.copyto(kept, vector)
+            kept[...] = vector
         memory.iterations = self.optimizer.iterations
         return memory
 

@@ -27,12 +27,8 @@ class Tracker:
     def __init__(self, metrics: Sequence[Metric] = (), weighted_metrics: Sequence[Metric] = ()) -> None:
         self.metrics, self.weighted_metrics = list(metrics), list(weighted_metrics)
         self.names = _distinct(self.metrics, self.weighted_metrics)
+        self.needs_predictions = bool(self.metrics or self.weighted_metrics)
         self.loss_sum, self.rows = 0.0, 0
-
-    @property
-    def needs_predictions(self) -> bool:
-        """Whether there is any metric."""
-        return bool(self.metrics or self.weighted_metrics)
 
     def reset(self) -> None:
         """Forget all rows; an epoch begins."""
@@ -55,9 +51,10 @@ class Tracker:
 
     def results(self, prefix: str = "") -> dict[str, Any]:
         """Return the loss and every metric, over all rows since the last reset."""
-        logs: dict[str, Any] = {f"{prefix}loss": self.loss_sum / self.rows if self.rows else 0.0}
-        for name, metric in zip(self.names, (*self.metrics, *self.weighted_metrics), strict=True):
-            logs[f"{prefix}{name}"] = _plain(metric.result())
+        logs: dict[str, Any] = {prefix + "loss": self.loss_sum / self.rows if self.rows else 0.0}
+        if self.needs_predictions:
+            for name, metric in zip(self.names, (*self.metrics, *self.weighted_metrics), strict=True):
+                logs[f"{prefix}{name}"] = _plain(metric.result())
         return logs
 
     def get_state(self) -> dict[str, Any]:
@@ -97,5 +94,7 @@ def _distinct(metrics: Sequence[Metric], weighted_metrics: Sequence[Metric]) -> 
 
 
 def _plain(result: Any) -> Any:
+    if isinstance(result, float):
+        return float(result)
     array = np.asarray(result)
     return float(array) if array.ndim == 0 else array.tolist()

@@ -67,9 +67,11 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             if isinstance(callback, BackupAndRestore):
                 callback.companions = [other for other in self.callbacks if other is not callback]
-        for hook in HOOKS:
+        self._wanted = {hook for callback in self.callbacks for hook in HOOKS if _calls(callback, hook)}
+        for hook in self._wanted:
             methods = [getattr(callback, hook) for callback in self.callbacks if _calls(callback, hook)]
             setattr(self, hook, _one_after_another(hook, methods))
+        self._wants_batches = any(callback.wants_batches for callback in self.callbacks)
         if model is not None:
             self.set_model(model)
         if params:
@@ -78,7 +80,7 @@ class CallbackList(Callback):
     @property
     def wants_batches(self) -> bool:
         """Whether some callback must be called at every training batch."""
-        return any(callback.wants_batches for callback in self.callbacks)
+        return self._wants_batches
 
     @property
     def wants_progress(self) -> bool:
@@ -87,7 +89,7 @@ class CallbackList(Callback):
 
     def wants(self, hook: str) -> bool:
         """Return whether some callback does anything in a hook such as "on_test_batch_end"."""
-        return any(_calls(callback, hook) for callback in self.callbacks)
+        return hook in self._wanted
 
     def set_model(self, model: Any) -> None:
         """Tell all callbacks the model being trained."""
