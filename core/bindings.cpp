@@ -294,14 +294,26 @@ void shuffle(nb::ndarray<std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::c
 
 // `Flag` is as wide as T, so that the compiler makes vectors of both.
 template <class T, class Flag>
-bool is_finite(nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu> vector) {
-    const T* numbers = vector.data();
+bool all_finite(const T* numbers, std::size_t count) {
     Flag bad = 0;
-    for (std::size_t k = 0; k < vector.shape(0); ++k) {
+    for (std::size_t k = 0; k < count; ++k) {
         const T size = numbers[k] < 0 ? -numbers[k] : numbers[k];
         bad |= size <= std::numeric_limits<T>::max() ? Flag(0) : Flag(1);  // NaN is not smaller than anything
     }
     return bad == 0;
+}
+
+template <class T, class Flag>
+bool is_finite(Column<T> vector) {
+    return all_finite<T, Flag>(vector.data(), vector.size());
+}
+
+template <class T, class Flag>
+bool is_finite_matrix(nb::handle object, std::size_t columns) {
+    Matrix<T> matrix;
+    return nb::try_cast(object, matrix, false) && matrix.shape(1) == columns && matrix.size() > 0 &&
+           reinterpret_cast<std::uintptr_t>(matrix.data()) % alignof(T) == 0 &&
+           all_finite<T, Flag>(matrix.data(), matrix.size());
 }
 
 }  // namespace
@@ -317,6 +329,9 @@ NB_MODULE(_core, module) {
     module.def("is_finite", &is_finite<float, std::uint32_t>, nb::arg("vector").noconvert());
     module.def("is_finite", &is_finite<double, std::uint64_t>, nb::arg("vector").noconvert(),
                "Whether every number is finite.");
+    module.def("is_finite_matrix32", &is_finite_matrix<float, std::uint32_t>, nb::arg("object"), nb::arg("columns"));
+    module.def("is_finite_matrix64", &is_finite_matrix<double, std::uint64_t>, nb::arg("object"), nb::arg("columns"),
+               "Whether it is a matrix of this precision and of so many columns that holds finite numbers only.");
     module.def("instruction_set", &instruction_set, "The instruction set in use.");
     module.def("instruction_sets", &instruction_sets, "Those this machine can run, best first.");
     module.def("choose_instruction_set", &choose_instruction_set, nb::arg("name"),

@@ -21,6 +21,7 @@ from hillwalker.training.callbacks import (
     ProgbarLogger,
     ReduceLROnPlateau,
     TerminateOnNaN,
+    files,
 )
 from hillwalker.training.history import History
 
@@ -375,6 +376,22 @@ def test_csv_logger_is_on_the_disk_after_each_epoch(tmp_path):
     lines = []
     train([CSVLogger(path), LambdaCallback(on_epoch_end=lambda epoch, logs: lines.append(len(read(path))))], [1.0] * 3)
     assert lines == [2, 3, 4]
+
+
+def test_csv_logger_writes_ten_times_a_second_where_nobody_else_may_write(tmp_path, monkeypatch):
+    path, now = tmp_path / "log.csv", [100.0]
+    monkeypatch.setattr(files, "time", types.SimpleNamespace(perf_counter=lambda: now[0]))
+    logger = CSVLogger(path)
+    together = CallbackList([logger, EarlyStopping(monitor="loss", patience=9)], model=FakeModel(), epochs=9, verbose=0)
+    together.on_train_begin()
+    lines = []
+    for epoch in range(6):
+        now[0] += 0.04
+        together.on_epoch_end(epoch, {"loss": 1.0})
+        lines.append(len(read(path)))
+    assert lines == [2, 2, 2, 5, 5, 5]
+    together.close()  # as `fit` does, however training ended
+    assert [line.split(",")[0] for line in read(path)] == ["epoch", "0", "1", "2", "3", "4", "5"]
 
 
 def test_csv_logger_appends_and_a_later_training_replaces_what_it_runs_again(tmp_path):

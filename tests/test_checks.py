@@ -348,3 +348,36 @@ def test_whole_numbers_and_probabilities():
     for bad in (-0.1, 1.1, "a", None, float("nan"), True):
         with pytest.raises(InputError, match="rate="):
             checks.probability("rate", bad, "Dropout(0.5)")
+
+
+def test_a_quick_look_passes_what_is_plainly_right_as_the_long_one_returns_it():
+    rows = np.arange(6.0).reshape(3, 2)
+    for value in (rows, rows.astype(np.float32), np.asfortranarray(rows), rows.astype(np.int8), rows[::2]):
+        quick, checked = checks.quick(value, "float32", 2), checks.inputs(value).array
+        assert quick.dtype == np.float32
+        assert quick.flags.c_contiguous
+        np.testing.assert_array_equal(quick, checked)
+    np.testing.assert_array_equal(checks.quick(rows[:, 0], "float64", 1), rows[:, :1])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [[1.0, 2.0]],
+        np.array([1.0, 2.0]),
+        np.array([[1.0, 2.0, 3.0]]),
+        np.array([[1.0, np.nan]]),
+        np.array([[-np.inf, 1.0]]),
+        np.array([[1e39, 1.0]]),
+        np.array([[1j, 1.0]]),
+        np.array([["1", "2"]]),
+        np.array([[None, 1.0]], dtype=object),
+        np.ma.masked_array([[1.0, 2.0]], [[True, False]]),
+        np.empty((0, 2)),
+        pd.DataFrame({"a": [1.0], "b": [2.0]}),
+        np.ones((checks.QUICK, 2)),
+    ],
+    ids=repr,
+)
+def test_a_quick_look_leaves_all_else_to_the_long_one(value):
+    assert checks.quick(value, "float32", 2) is None

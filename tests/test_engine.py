@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hillwalker import engine, losses, optimizers, plan, reference
+from hillwalker import activations, engine, losses, optimizers, plan, randomness, reference
 from hillwalker.errors import InputError
 from hillwalker.layers import (
     ELU,
@@ -411,3 +411,45 @@ def test_shuffled_rows_come_to_every_place_equally_often():
     for key in range(5000):
         places[engine.shuffled(5, key), np.arange(5)] += 1
     assert np.abs(places / 1000 - 1).max() < 0.15  # four standard deviations of a count of 1000, and a little
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**63 - 1])
+def test_the_key_of_an_order_is_the_reference_streams(seed):
+    assert engine.order_key(seed, 2**40) == randomness.stream_key(seed, 2**40, 0xFFFFFFFF)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_not_finite_is_found_wherever_it_stands(dtype):
+    for count in (1, 2, 15, 16, 17, 100):
+        numbers = np.full(count, np.finfo(dtype).max, dtype)
+        numbers[::2] *= -1
+        assert engine.is_finite(numbers)
+        assert engine.is_ready(numbers.reshape(-1, 1), dtype, 1)
+        for place, wrong in itertools.product(range(count), (np.nan, -np.nan, np.inf, -np.inf)):
+            spoilt = numbers.copy()
+            spoilt[place] = wrong
+            assert not engine.is_finite(spoilt)
+            assert not engine.is_ready(spoilt.reshape(1, -1), dtype, count)
+
+
+def test_only_an_array_that_is_right_as_it_is_is_ready():
+    right = np.zeros((4, 3), np.float32)
+    for array in (right, right[1:], right[:0:-1][::-1], np.lib.stride_tricks.as_strided(right, writeable=False)):
+        assert engine.is_ready(array, "float32", 3)
+    misaligned = np.frombuffer(bytes(49), np.uint8)[1:].view(np.float32).reshape(4, 3)
+    wrong = {
+        "columns": np.zeros((3, 4), np.float32),
+        "no rows": right[:0],
+        "one dimension": right[0],
+        "three dimensions": right[None],
+        "precision": right.astype(np.float64),
+        "whole numbers": right.astype(np.int32),
+        "byte order": right.astype(">f4"),
+        "columns first": np.asfortranarray(right),
+        "every other row": right[::2],
+        "misaligned": misaligned,
+        "masked": np.ma.masked_array(right, right == 0),
+        "a list": right.tolist(),
+        "large": np.zeros((engine.AT_A_GLANCE // 3 + 1, 3), np.float32),
+    }
+    assert [name for name, array in wrong.items() if engine.is_ready(array, "float32", 3)] == []

@@ -6,6 +6,7 @@ Rooms are imported when they are first used, so that `import hillwalker` stays q
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
@@ -46,6 +47,9 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("hillwalker")
+    if name == "_core" or any((Path(__file__).parent / f"{name}{end}").exists() for end in ("", ".py")):
+        raise AttributeError(name)  # `from hillwalker import checks` asks first, and then imports the room
+
     from hillwalker.errors import nearest
 
     near = nearest(name, __all__)

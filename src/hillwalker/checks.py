@@ -20,6 +20,7 @@ from hillwalker.errors import InputError, InputTypeError, explain
 
 Array = NDArray[Any]
 
+QUICK = 2**12  # numbers in an array for which a call of NumPy takes longer than the arithmetic
 BLOCK = 2**22  # numbers looked at together, so that a file larger than the memory is checked in little of it
 
 
@@ -34,6 +35,32 @@ class CheckedArray:
     array: Array
     columns: tuple[str, ...] | None = None
     was_one_dimensional: bool = False
+
+
+def quick(value: Any, dtype: str, columns: int) -> Array | None:
+    """Return a small array that is plainly right, as rows of `columns` finite numbers of `dtype`; None: look closely.
+
+    It errs on one side only: what it passes is right, what it does not pass may be right all the same. It saves calls
+    with a few rows, which take as long as their checks.
+
+    >>> quick(np.ones((2, 3), np.float32), "float32", 3).shape
+    (2, 3)
+    >>> quick([[1.0]], "float32", 1), quick(np.array([[np.nan]]), "float32", 1)
+    (None, None)
+    """
+    if type(value) is not np.ndarray or not 0 < value.size <= QUICK:
+        return None
+    if value.ndim == 1:
+        value = value.reshape(-1, 1)
+    shape, flags = value.shape, value.flags
+    if len(shape) != 2 or shape[1] != columns:
+        return None
+    if value.dtype != dtype or not flags.c_contiguous or not flags.aligned:
+        if value.dtype.kind not in "fiu":
+            return None
+        value = _converted(value, dtype)
+    finite = np.isfinite(value)
+    return value if finite.item(finite.argmin()) else None  # the least is True: a third of the time that `all` takes
 
 
 def inputs(

@@ -6,7 +6,6 @@ Nothing else in hillwalker is global.
 from __future__ import annotations
 
 import os
-import secrets
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from hillwalker.errors import InputError, explain
 
 _floatx = "float32"
 _threads: int | None = None
-_seeds = np.random.default_rng(secrets.randbits(128))
+_seeds: np.random.Generator | None = None  # made when it is first needed, for `numpy.random` is slow to import
 
 FLOATS = ("float32", "float64")
 ENGINES = ("compiled", "reference")
@@ -125,4 +124,7 @@ def set_random_seed(seed: int) -> None:
 
 def next_seed() -> int:
     """Draw a seed, a whole number from 0 to 2**63 - 1, from the global generator."""
+    global _seeds
+    if _seeds is None:
+        _seeds = np.random.default_rng()
     return int(_seeds.integers(0, 2**63))

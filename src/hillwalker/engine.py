@@ -6,7 +6,7 @@ It has the methods of `reference.Network` and computes the same numbers, in the 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from hillwalker.errors import InputError, explain
 from hillwalker.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, GaussianNoise, InputLayer, Layer
 from hillwalker.parameters import FloatArray, Segment, flat_vector
 from hillwalker.plan import Plan, PlannedLayer, TrainResult
+
+AT_A_GLANCE = 2**20  # numbers that are looked at in one call, in which Ctrl-C isn't heard
 
 # Which of an optimizer's slots the core calls first, second and third (core/optimizers.inl).
 SLOTS = {
@@ -92,6 +94,17 @@ def is_finite(vector: FloatArray) -> bool:
     (True, False)
     """
     return _core.is_finite(vector)
+
+
+def is_ready(value: Any, dtype: str, columns: int) -> TypeGuard[NDArray[Any]]:
+    """Return whether `value` is an array, not a large one, that is right as it is: rows of finite numbers of `dtype`.
+
+    >>> is_ready(np.ones((2, 3)), "float64", 3), is_ready(np.ones((2, 3)), "float32", 3)
+    (True, False)
+    """
+    if type(value) is not np.ndarray or value.size > AT_A_GLANCE:
+        return False
+    return (_core.is_finite_matrix64 if dtype == "float64" else _core.is_finite_matrix32)(value, columns)
 
 
 class Network:

@@ -5,7 +5,6 @@ Nothing here checks anything: `checks.py` and the rooms decide what is wrong, th
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -57,6 +56,8 @@ def nearest(name: object, known: Iterable[str]) -> str | None:
     >>> nearest("mean_square_error", ["mean_squared_error", "huber"])
     'mean_squared_error'
     """
+    import difflib  # slow to import, and few programs have misspelt a name
+
     candidates = list(known)
     matches = difflib.get_close_matches(str(name).lower(), [candidate.lower() for candidate in candidates], n=1)
     return next((candidate for candidate in candidates if matches and candidate.lower() == matches[0]), None)

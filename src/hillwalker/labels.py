@@ -169,6 +169,15 @@ RULES: dict[str, tuple[Rule, ...]] = {
 }
 
 
+def only_width_matters(loss_name: str, output_width: int, output_activation_name: str | None) -> bool:
+    """Return whether targets of the output's width fit this loss and last layer, whatever numbers they hold.
+
+    >>> only_width_matters("mean_squared_error", 1, "linear"), only_width_matters("poisson", 1, "linear")
+    (True, False)
+    """
+    return RULES.get(loss_name) is _REGRESSION and not (output_activation_name == "softmax" and output_width == 1)
+
+
 def labels(
     y: Array,
     loss_name: str,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 from hillwalker.layers import Layer
@@ -39,7 +40,7 @@ class Plan:
     target_width: int | None = None
     """Columns of y, where the loss takes any number of them (a loss function of the user's)."""
 
-    @property
+    @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """All weights' places, in the order of `get_weights`."""
         return tuple(segment for planned in self.layers for segment in planned.segments.values())
@@ -63,7 +64,7 @@ class Plan:
             layers.append(replace(planned, segments=still))
         return replace(self, layers=tuple(layers))
 
-    @property
+    @cached_property
     def length(self) -> int:
         """How long the flat vector is."""
         return vector_length(self.segments)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,8 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], meta
     At any moment `path` is the old file or the new one, never a part of one. Raises FileError where it cannot be
     written, InputTypeError for metadata that JSON does not know.
     """
+    from importlib.metadata import version  # slow to import, and a file is seldom written
+
     from safetensors.numpy import save
 
     stamped = {"format": FORMAT, "hillwalker": version("hillwalker"), "numpy": np.__version__, **metadata}

@@ -7,15 +7,16 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hillwalker import activations, checks, layers, losses, metrics, optimizers, reference
+from hillwalker import activations, checks, engine, layers, losses, metrics, optimizers, reference
 from hillwalker.errors import FileError, HillwalkerWarning, InputError, InputTypeError, StateError, explain
-from hillwalker.labels import labels
+from hillwalker.labels import labels, only_width_matters
 from hillwalker.layers import Flatten, Layer
 from hillwalker.losses import Loss
 from hillwalker.models import stack
@@ -39,8 +40,33 @@ class Edge:
     dtype: str
     loss: Loss | None
 
+    @cached_property
+    def columns(self) -> int | None:
+        """How many numbers a row of x holds, where that is known and a row is not to be flattened."""
+        return self.row_shape[0] if self.plan is not None and self.row_shape and len(self.row_shape) == 1 else None
+
+    @cached_property
+    def target_columns(self) -> int | None:
+        """How many numbers a row of y holds, where any numbers will do."""
+        if self.loss is None or self.plan is None:
+            return None
+        width, name = self.plan.output_width, self.loss.kind or self.loss.name
+        return width if only_width_matters(name, width, stack.output_activation(self.layers)) else None
+
+    def quick(self, x: Any) -> Array | None:
+        """Return few rows that are plainly right as they are; None: look closely, and explain what is wrong."""
+        return None if self.columns is None else _quick(x, self.dtype, self.columns)
+
+    def _quick_data(self, x: Any, y: Any) -> Data | None:
+        if self.target_columns is None or (inputs := self.quick(x)) is None:
+            return None
+        targets = _quick(y, self.dtype, self.target_columns)
+        return Data(inputs, targets, None, self.dtype) if targets is not None and len(inputs) == len(targets) else None
+
     def inputs(self, x: Any, name: str = "X") -> Array:
-        """Return x as a checked 2-D array."""
+        """Return x as a checked array of rows."""
+        if (quick := self.quick(x)) is not None:
+            return quick
         if not self.layers:
             raise StateError(explain("a model without layers.", "at least one layer.", "model.add(Dense(1))"))
         shape: tuple[int | None, ...] | None = self.row_shape
@@ -60,6 +86,8 @@ class Edge:
             raise StateError(explain(passed, "a compiled model.", 'model.compile(optimizer="adam", loss="mse")'))
         if y is None:
             raise InputError(explain(f"{call} without y.", "inputs and targets.", f"model.{call}(X, y)"))
+        if sample_weight is None and (quick := self._quick_data(x, y)) is not None:
+            return quick
         x_name, y_name = f"{prefix}X", f"{prefix}y"
         inputs = self.inputs(x, x_name)
         targets = checks.targets(y, y_name, self.dtype).array
@@ -96,6 +124,10 @@ class Edge:
         return training, data
 
 
+def _quick(value: Any, dtype: str, columns: int) -> Array | None:
+    return value if engine.is_ready(value, dtype, columns) else checks.quick(value, dtype, columns)
+
+
 def flat(inputs: Array) -> Array:
     """Return rows of any shape as rows of numbers."""
     return inputs if inputs.ndim == 2 else inputs.reshape(len(inputs), -1)
@@ -112,7 +144,7 @@ def check_own_functions(state: State, data: Data) -> None:
 
     plan, tracker = state.plan, state.tracker
     own_loss = state.loss if isinstance(state.loss, losses.CustomLoss) else None
-    if own_loss is None and not tracker.needs_predictions and not any(is_own(part.layer) for part in plan.layers):
+    if own_loss is None and not tracker.needs_predictions and not [part for part in plan.layers if is_own(part.layer)]:
         return
     first = data[: min(DEFAULT_BATCH_SIZE, len(data))]
     wide = state.parameters.astype(np.float64)

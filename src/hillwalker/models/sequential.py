@@ -28,7 +28,7 @@ from hillwalker.training import loop
 from hillwalker.training.batches import Data
 from hillwalker.training.callbacks import CallbackList, TerminateOnNaN
 from hillwalker.training.history import History
-from hillwalker.training.progress import display
+from hillwalker.training.progress import VERBOSITIES, display
 from hillwalker.training.state import State
 from hillwalker.training.tracking import Tracker
 
@@ -62,6 +62,7 @@ class Sequential:
         self._row_shape: stack.Shape | None = None
         self._seed = config.next_seed()
         self._state: State | None = None
+        self._known: Edge | None = None
         self.optimizer: Optimizer | None = None
         self.loss: Any = None
         self._loss: Loss | None = None
@@ -315,8 +316,11 @@ class Sequential:
 
     @property
     def _edge(self) -> Edge:
-        plan = None if self._state is None else self._state.plan
-        return Edge(self.layers, self._row_shape, plan, engine.precision() if plan is None else plan.dtype, self._loss)
+        plan, known = None if self._state is None else self._state.plan, self._known
+        if known is None or plan is None or known.plan is not plan or known.loss is not self._loss:
+            dtype = engine.precision() if plan is None else plan.dtype
+            self._known = known = Edge(self.layers, self._row_shape, plan, dtype, self._loss)
+        return known
 
     def _ready(self, x: Any, data: Data) -> State:
         """Build for the data where needed, resolve the metrics, and return the state."""
@@ -425,7 +429,8 @@ class Sequential:
         A batch whose loss is not finite is not learned from.
         """
         data = self._edge.data(x, y, sample_weight, call="train_on_batch")
-        data = data.weighted(self._edge.class_weights(data, class_weight))
+        if class_weight is not None:
+            data = data.weighted(self._edge.class_weights(data, class_weight))
         state = self._ready(x, data)
         loop.train_on_batch(state, data)
         return self._returned(return_dict)
@@ -472,8 +477,11 @@ class Sequential:
         self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: None = None, callbacks: Any = None
     ) -> Array:
         """Return the outputs, shape (n, outputs), for x (n, inputs)."""
-        edge.only_none(steps=steps)
+        if steps is not None:
+            edge.only_none(steps=steps)
         rows = edge.batch_size(batch_size, "predict")
+        if not callbacks and verbose in VERBOSITIES and (quick := self._edge.quick(x)) is not None:
+            return loop.predict_quickly(self.state, quick, rows)  # over before a bar could be seen
         data, state = self._to_predict(x)
         outputs: list[Array] = []
         self._observed(
@@ -488,6 +496,8 @@ class Sequential:
 
     def predict_on_batch(self, x: Any) -> Array:
         """Return the outputs for the rows of one batch."""
+        if (quick := self._edge.quick(x)) is not None:
+            return loop.predict_quickly(self.state, quick, len(quick))
         data, state = self._to_predict(x)
         return loop.predict(state, data, len(data))
 

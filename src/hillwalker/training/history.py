@@ -5,11 +5,10 @@ Nothing is drawn here: `plot` calls the room of pictures, `to_frame` the frame l
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from hillwalker.errors import InputError, missing_dependency, unknown_name
@@ -53,7 +52,7 @@ class History:
 
     def ended(self, interrupted: bool, stop_reason: str | None) -> History:
         """Return the record of a training that has ended, with the reason if it was before its last epoch."""
-        return replace(self, interrupted=interrupted, stop_reason=stop_reason)
+        return History(self.epoch, self.history, self.params, interrupted, stop_reason)
 
     def epochs_of(self, metric: str) -> list[int]:
         """Return the epochs, counted from 0, to which the values of a metric belong."""
@@ -139,6 +138,8 @@ class History:
         return "; ".join([self._heading(), *parts])
 
     def _repr_html_(self) -> str:
+        import html
+
         head = "".join(f"<th>{text}</th>" for text in ("", "last", "best", "at epoch"))
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self._summary()

@@ -28,6 +28,7 @@ from hillwalker.training.state import Kept, State
 PATIENCE = 0.1  # seconds that one call of an engine may take on a slow machine: Ctrl-C is heard this often
 STEP_SECONDS = 2e-6  # what a step costs on a slow machine, whatever its size
 OPERATIONS_PER_SECOND = 2e9  # floating-point, on a slow machine
+STRETCH = 2**18  # rows that are measured or predicted in one call of an engine
 
 
 @dataclass
@@ -214,7 +215,8 @@ def _not_finite(epoch: int, loss: float, state: State, is_expected: bool) -> str
 def train_on_batch(state: State, data: Data) -> None:
     """Do one step on all rows, measured in the state's tracker."""
     state.tracker.reset()
-    for part in data.parts(None, 0, len(data), len(data)):
+    rows = len(data)
+    for part in data.parts(None, 0, rows, rows):
         _train_part(state, part, part.rows)
 
 
@@ -244,11 +246,19 @@ def predict(state: State, data: Data, batch_size: int, callbacks: CallbackList |
     return outputs
 
 
+def predict_quickly(state: State, x: NDArray[Any], batch_size: int) -> NDArray[Any]:
+    """Return the outputs for a few rows that an engine can take as they are."""
+    plan = state.plan
+    outputs = np.empty((len(x), plan.output_width), plan.dtype)
+    state.network.predict(x, outputs, batch_size)
+    return outputs
+
+
 def _stretches(rows: int, batch_size: int, callbacks: CallbackList | None, kind: str) -> Iterator[tuple[int, int]]:
-    """Yield (start, stop) of the rows for one call of an engine: about 2**18, or one batch where a callback asks."""
+    """Yield (start, stop) of the rows for one call of an engine: about STRETCH, or one batch where a callback asks."""
     begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
     batches = callbacks is not None and (callbacks.wants(begin) or callbacks.wants(end))
-    length = batch_size if batches else max(1, 2**18 // batch_size) * batch_size
+    length = batch_size if batches else max(1, STRETCH // batch_size) * batch_size
     for start in range(0, rows, length):
         if batches:
             getattr(callbacks, begin)(start // batch_size)

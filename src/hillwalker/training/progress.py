@@ -6,7 +6,6 @@ will be shown. Nothing is measured here; rich and IPython are imported when the 
 
 from __future__ import annotations
 
-import html
 import importlib
 import sys
 import time
@@ -17,6 +16,8 @@ from hillwalker.errors import InputError, explain
 
 INTERVAL = 0.1  # seconds between two updates, at least
 SLOW_EPOCH = 0.5  # seconds; epochs slower than this leave a line each, faster ones share one bar
+
+VERBOSITIES = ("auto", 0, 1, 2)
 
 Logs = Mapping[str, Any]
 
@@ -30,7 +31,7 @@ def display(verbose: Any, stream: TextIO) -> str:
     >>> display("auto", io.StringIO()), display(2, io.StringIO())
     ('lines', 'epochs')
     """
-    if verbose not in ("auto", 0, 1, 2):
+    if verbose not in VERBOSITIES:
         fix = 'model.fit(X, y, verbose="auto")'
         raise InputError(
             explain(f"verbose={verbose!r}.", '"auto", 0 (nothing), 1 (a bar) or 2 (a line an epoch).', fix)
@@ -207,6 +208,8 @@ class _NotebookBar:
         self.handle: Any = self.ipython.display(self.ipython.HTML(""), display_id=True)
 
     def draw(self, share: float, heading: str, text: str) -> None:
+        import html
+
         bar = f'<progress value="{share:.4f}" max="1" style="width: 16em"></progress>'
         page = f"<code>{html.escape(heading)}</code> {bar} <code>{html.escape(text)}</code>"
         self.handle.update(self.ipython.HTML(page))

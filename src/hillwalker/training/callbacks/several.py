@@ -10,8 +10,12 @@ from typing import Any
 
 from hillwalker.errors import InputTypeError, explain
 from hillwalker.training.callbacks.base import HOOKS, Callback, Logs
-from hillwalker.training.callbacks.files import BackupAndRestore
-from hillwalker.training.callbacks.simple import ProgbarLogger
+from hillwalker.training.callbacks.files import BackupAndRestore, CSVLogger
+from hillwalker.training.callbacks.monitors import EarlyStopping, ReduceLROnPlateau
+from hillwalker.training.callbacks.simple import ProgbarLogger, TerminateOnNaN
+
+# Callbacks that neither save a model nor run anybody's code.
+HARMLESS = (CSVLogger, EarlyStopping, ProgbarLogger, ReduceLROnPlateau, TerminateOnNaN)
 
 
 def _flat(callbacks: Any) -> Iterator[Callback]:
@@ -35,9 +39,11 @@ def _calls(callback: Callback, hook: str) -> bool:
 
 def _one_after_another(hook: str, methods: list[Callable[..., None]]) -> Callable[..., None]:
     """Return the hook that calls these; `logs` is always passed on, since people's functions often demand it."""
+    first, *others = methods
 
     def with_number(number: int, logs: Logs | None = None) -> None:
-        for method in methods:
+        first(number, logs)
+        for method in others:
             method(number, logs)
 
     def without(logs: Logs | None = None) -> None:
@@ -67,9 +73,14 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             if isinstance(callback, BackupAndRestore):
                 callback.companions = [other for other in self.callbacks if other is not callback]
-        self._wanted = {hook for callback in self.callbacks for hook in HOOKS if _calls(callback, hook)}
-        for hook in self._wanted:
-            methods = [getattr(callback, hook) for callback in self.callbacks if _calls(callback, hook)]
+            if isinstance(callback, CSVLogger):
+                callback.writes_at_once = any(type(other) not in HARMLESS for other in self.callbacks)
+        self._wanted: dict[str, list[Callable[..., None]]] = {}
+        for callback in self.callbacks:
+            for hook in HOOKS:
+                if _calls(callback, hook):
+                    self._wanted.setdefault(hook, []).append(getattr(callback, hook))
+        for hook, methods in self._wanted.items():
             setattr(self, hook, _one_after_another(hook, methods))
         self._wants_batches = any(callback.wants_batches for callback in self.callbacks)
         if model is not None:
