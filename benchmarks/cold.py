@@ -37,7 +37,9 @@ model.compile(optimizer="adam", loss="mse"{1})
 """
 SCIKIT_LEARN = """
 from sklearn.neural_network import MLPRegressor
-model = MLPRegressor((64, 32), alpha=0.0, batch_size=32, max_iter=100, tol=0.0, n_iter_no_change=100)
+model = MLPRegressor(
+    hidden_layer_sizes=(64, 32), alpha=0.0, batch_size=32, max_iter=100, tol=0.0, n_iter_no_change=100
+)
 y = y[:, 0]
 """
 TORCH = """
@@ -143,7 +145,7 @@ class Start(NamedTuple):
 def start(script: str) -> Start:
     """Run a script in a fresh interpreter."""
     before, began = os.times(), time.perf_counter()
-    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, stdout=subprocess.DEVNULL)
     wall, after = time.perf_counter() - began, os.times()
     processor = after.children_user + after.children_system - before.children_user - before.children_system
     return Start(wall, processor)

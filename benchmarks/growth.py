@@ -108,17 +108,17 @@ def sweeps() -> list[Sweep]:
     wide = {units: new_model(units, units) for units in (8, 16, 32, 64, 128, 256, 512, 1024)}
     deep = {layers: new_model(*[64] * layers) for layers in (1, 2, 4, 8, 16, 32)}
     return [
-        Sweep("rows", "20-64-32-1, one epoch", "µs a row",
+        Sweep("rows", "20-64-32-1, one epoch", "row",
               [(rows, lambda n=rows: fit(small, n), rows) for rows in 2 ** np.arange(8, 19, 2)]),
-        Sweep("epochs", "20-16-1, 256 rows", "µs an epoch",
+        Sweep("epochs", "20-16-1, 256 rows", "epoch",
               [(epochs, lambda n=epochs: fit(tiny, 256, n), epochs) for epochs in (10, 100, 1000, 10_000)]),
-        Sweep("width", "20-width-width-1, 1,024 rows", "µs a million multiplications",
+        Sweep("width", "20-width-width-1, 1,024 rows", "million multiplications",
               [(units, lambda m=model: fit(m, 1024), 1024 * work_of(20, units, units, 1))
                for units, model in wide.items()]),
-        Sweep("depth", "20-64-...-64-1, 1,024 rows", "µs a million multiplications",
+        Sweep("depth", "20-64-...-64-1, 1,024 rows", "million multiplications",
               [(layers, lambda m=model: fit(m, 1024), 1024 * work_of(20, *[64] * layers, 1))
                for layers, model in deep.items()]),
-        Sweep("models", "20-16-1, made, trained on 256 rows, kept", "µs a model",
+        Sweep("models", "20-16-1, made, trained on 256 rows, kept", "model",
               [(count, lambda n=count: many_models(n), count) for count in (1, 10, 100, 1000)]),
     ]  # fmt: skip
 
@@ -152,7 +152,7 @@ class Fits:
 
 
 def rows_of(sweep: Sweep) -> Rows:
-    head = (f"{sweep.name}: {sweep.what}", "seconds", sweep.unit, "of the last", "memory, MB more")
+    head = (f"{sweep.name}: {sweep.what}", "seconds", f"µs per {sweep.unit}", "of the last", "memory, MB more")
     last = sweep.microseconds[-1]
     return [head] + [
         (f"{value:,}", f"{seconds:.3g}", three_digits(part), f"{part / last:.2f}", f"{memory:.1f}")
@@ -175,16 +175,17 @@ def draw(done: list[Sweep], fits: Fits, file: Path) -> None:
         ax.loglog(parts, sweep.seconds, "o-", label="measured")
         slope = sweep.seconds[-1] / parts[-1]
         ax.loglog(parts, [slope * part for part in parts], "--", color="gray", label="linear")
-        ax.set(title=f"{sweep.name}: {sweep.what}", xlabel=sweep.unit.split(" ", 2)[2] + "s", ylabel="seconds")
+        ax.set(title=f"{sweep.name}: {sweep.what}", xlabel=sweep.unit.removesuffix("s") + "s", ylabel="seconds")
         ax.title.set_fontsize("medium")
         ax.legend()
     ax, memory = axes.flat[-1], axes.flat[-1].twinx()
     ax.plot(1e6 * np.array(fits.seconds), ",", color="C0")
     ax.set(title="fits of one model, 256 rows", xlabel="fits before", ylabel="µs")
+    ax.title.set_fontsize("medium")
     ax.set_ylim(0, 3e6 * median(fits.seconds))
     memory.plot(np.linspace(0, len(fits.seconds), len(fits.megabytes)), fits.megabytes, color="C1")
     memory.set_ylabel("resident memory, MB", color="C1")
-    memory.set_ylim(0)
+    memory.set_ylim(0, 1.5 * max(fits.megabytes))
     figure.savefig(file)
 
 
