@@ -266,7 +266,10 @@ template <class T>
 void input_gradient(long B, long I, long O, Range inputs, const T* dz, const T* W, const T* relu, T* panel, T* dx) {
     constexpr int lanes = Lanes<T>::count;
     const long width = row_stride(O), x_row = row_stride(I);
-    const auto through_relu = [&](Vector<T> d, long at) { return relu && load<T>(relu + at) <= 0 ? Vector<T>{} : d; };
+    const auto through_relu = [&](Vector<T> d, long at) {
+        if (relu) d = load<T>(relu + at) <= 0 ? Vector<T>{} : d;
+        return d;
+    };
     if (I == 1) {
         if (O == 1)
             for (long row = 0; row < B; ++row) dx[row] = dz[row] * W[0];

@@ -4,9 +4,9 @@
 namespace {
 
 constexpr double operations_of_a_part =
-    4e6;                               // floating-point; in less time threads cannot meet eight times without loss
-constexpr long rows_of_a_prediction = 256;      // at once; they do not depend on each other
-constexpr long cache_bytes = 1 << 19;  // of rows passing through all layers before the next ones do
+    4e6;                                    // floating-point; in less time threads cannot meet eight times without loss
+constexpr long rows_of_a_prediction = 256;  // at once; they do not depend on each other
+constexpr long cache_bytes = 1 << 19;       // of rows passing through all layers before the next ones do
 
 }  // namespace
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hillwalker import activations, engine, losses, optimizers, plan, randomness, reference
+from hillwalker import engine, losses, optimizers, plan, randomness, reference
 from hillwalker.errors import InputError
 from hillwalker.layers import (
     ELU,
