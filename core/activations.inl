@@ -219,7 +219,7 @@ inline void softmax(long B, long O, const T* z, T* a) {
     constexpr int lanes = Lanes<T>::count;
     const long width = row_stride(O);
     if (O == 1) {
-        for (long row = 0; row < B; ++row) a[row] = logarithm ? T(0) : T(1);
+        for (long row = 0; row < B; ++row) a[row] = z[row] - z[row] + (logarithm ? T(0) : T(1));  // NaN stays NaN
         return;
     }
     T top[lanes] = {}, factor[lanes] = {};

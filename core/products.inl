@@ -13,7 +13,7 @@ template <class T>
 constexpr long panel_width = 2 * Lanes<T>::count;
 
 template <class T>
-alignas(64) constexpr T zeros[panel_width<T>] = {};
+alignas(64) constexpr T zeros[8 * Lanes<T>::count] = {};  // as many as the widest tile begins with
 
 // c = start + a b: a's element is a[row * a_row + k * a_step], b lies row by row, start's rows are start_row apart (0: one
 // row for all). What is below `floor` becomes floor; where `mask` (lying as c) is not above 0, c is 0.
@@ -292,6 +292,7 @@ void input_gradient(long B, long I, long O, Range inputs, const T* dz, const T* 
         const long rows = smaller(inputs.last, I) - inputs.first;
         dot_rows(rows, width, W + inputs.first * width, width, dz, T(0), nothing, dx + inputs.first);
         for (long i = inputs.first; relu && i < smaller(inputs.last, I); ++i) dx[i] = relu[i] <= 0 ? T(0) : dx[i];
+        for (long i = I; i < inputs.last; ++i) dx[i] = 0;
         return;
     }
     const Product<T> p{dz, width, 1, nullptr, 0, zeros<T>, 0, nothing, relu, dx, x_row};
