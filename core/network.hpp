@@ -124,9 +124,10 @@ private:
     };
 
     void reserve(long rows);
+    double operations(long rows) const;
     int parts_for(long rows, int threads) const;
     long chunk_of(long batch) const;
-    void run_parts(int parts, const std::function<void(const Part&)>& work);
+    int run_parts(int wanted, const std::function<void(const Part&)>& work);
     void load(const Part& part, const T* x, const T* y, const T* weight, Rows rows, long start, long count);
     void forward(const Part& part, long B, bool training, long iteration);
     void dense_forward(const Part& part, Layer<T>& layer, long B, const T* x);
@@ -138,8 +139,10 @@ private:
     void clip_gradient();
     void update(const Part& part);
     UpdateStep step_of(double learning_rate, long iteration);
+    // Goes on from where a result stands, up to the last row.
     TrainResult train_part(const Part& part, const T* x, const T* y, const T* weight, Rows rows,
-                           std::span<const double> learning_rates, long first_iteration, T* predictions);
+                           std::span<const double> learning_rates, long first_iteration, T* predictions,
+                           TrainResult result, long last_row);
     void copy_out(long B, T* predictions) const;
     T* at(long offset) const { return offset < 0 ? nullptr : parameters_ + offset; }
     const T* input_of(std::size_t number) const { return number == 0 ? x_.data() : layers_[number - 1].a.data(); }
@@ -162,6 +165,7 @@ private:
     long capacity_ = 0, chunk_ = 0;
     double step_loss_ = 0;  // this and the next: told by the first part to the others
     UpdateStep step_;
+    Pace pace_;
     Buffer<T> x_, y_, weight_, panels_, spare_;
     const Kernels<T>& kernels_ = kernels<T>();
 };

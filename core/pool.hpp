@@ -47,6 +47,20 @@ private:
     alignas(64) std::atomic<std::uint32_t> round_{0};
 };
 
+// Whether several threads are faster than one just now: another program may hold the cores. It tries both in turn and stays
+// with the faster one; as no number depends on the threads, only time does.
+class Pace {
+public:
+    int parts(int wanted);
+    bool is_trying() const { return trying_; }  // which one step is enough for
+    void took(int parts, double seconds);       // for the same amount of work each time
+
+private:
+    double alone_ = 0, together_ = 0;  // seconds; 0: not yet known
+    int since_trial_ = 0;
+    bool trying_ = false, warm_ = false;
+};
+
 // The process's team while somebody works with it: as many threads as wanted, or one if somebody else has it.
 class Borrowed {
 public:

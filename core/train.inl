@@ -3,24 +3,34 @@
 
 namespace {
 
-constexpr double operations_of_a_part =
-    4e6;                                    // floating-point; in less time threads cannot meet eight times without loss
-constexpr long rows_of_a_prediction = 256;  // at once; they do not depend on each other
-constexpr long cache_bytes = 1 << 19;       // of rows passing through all layers before the next ones do
+constexpr double operations_of_a_part = 4e6;      // floating-point; threads that meet more often than that lose by it
+constexpr double operations_between_looks = 5e8;  // about ten milliseconds
+constexpr long rows_of_a_prediction = 256;        // at once; they do not depend on each other
+constexpr long cache_bytes = 1 << 19;             // of rows passing through all layers before the next ones do
+
+double seconds_now() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 }  // namespace
+
+// Floating-point operations of a training step on so many rows.
+template <class T>
+double Network<T>::operations(long rows) const {
+    double sum = 0;
+    for (const Layer<T>& layer : layers_)
+        if (layer.kind == LayerKind::dense) sum += 6.0 * double(rows) * double(layer.I) * double(layer.O);
+    return sum;
+}
 
 // How many threads a step on so many rows is worth.
 template <class T>
 int Network<T>::parts_for(long rows, int threads) const {
-    double operations = 0;
-    for (const Layer<T>& layer : layers_)
-        if (layer.kind == LayerKind::dense) operations += 6.0 * double(rows) * double(layer.I) * double(layer.O);
-    return int(std::min(operations / operations_of_a_part, double(threads)));
+    return int(std::min(operations(rows) / operations_of_a_part, double(threads)));
 }
 
 template <class T>
-void Network<T>::run_parts(int wanted, const std::function<void(const Part&)>& work) {
+int Network<T>::run_parts(int wanted, const std::function<void(const Part&)>& work) {
     Borrowed team(wanted);
     Barrier barrier(team.parts());
     panels_.resize(std::size_t(team.parts()) * panel_size);
@@ -28,6 +38,7 @@ void Network<T>::run_parts(int wanted, const std::function<void(const Part&)>& w
         FlushDenormals flush;
         work(Part{number, team.parts(), &barrier, panels_.data() + number * panel_size});
     });
+    return team.parts();
 }
 
 // How many rows of a batch pass through the network at once: as many as the cache holds, where layers and loss allow it.
@@ -45,9 +56,10 @@ long Network<T>::chunk_of(long batch) const {
 
 template <class T>
 TrainResult Network<T>::train_part(const Part& part, const T* x, const T* y, const T* weight, Rows rows,
-                                   std::span<const double> learning_rates, long first_iteration, T* predictions) {
-    TrainResult result;
-    for (long start = 0; start < rows.count; start += rows.batch_size) {
+                                   std::span<const double> learning_rates, long first_iteration, T* predictions,
+                                   TrainResult result, long last_row) {
+    while (result.rows < last_row) {
+        const long start = result.rows;
         const long B = std::min(rows.batch_size, rows.count - start);
         const long iteration = first_iteration + result.steps;
         if (part.is_first()) step_ = step_of(learning_rates[std::size_t(result.steps)], iteration);
@@ -92,11 +104,22 @@ TrainResult Network<T>::train(const T* x, const T* y, const T* weight, Rows rows
     const long batch = std::min(rows.batch_size, rows.count);
     chunk_ = chunk_of(batch);
     reserve(chunk_);
+    const int wanted = parts_for(batch, threads);
     TrainResult result;
-    run_parts(parts_for(batch, threads), [&](const Part& part) {
-        const TrainResult mine = train_part(part, x, y, weight, rows, learning_rates, first_iteration, predictions);
-        if (part.is_first()) result = mine;
-    });
+    while (result.rows < rows.count && result.finite) {
+        const int parts = pace_.parts(wanted);
+        long steps = rows.count;
+        if (wanted > 1) steps = pace_.is_trying() ? 1 : long(operations_between_looks / operations(batch)) + 1;
+        const long last_row = std::min(rows.count, result.rows + steps * rows.batch_size);
+        const double began = seconds_now();
+        const TrainResult before = result;
+        const int worked = run_parts(parts, [&](const Part& part) {
+            const TrainResult after =
+                train_part(part, x, y, weight, rows, learning_rates, first_iteration, predictions, before, last_row);
+            if (part.is_first()) result = after;
+        });
+        if (wanted > 1) pace_.took(worked, (seconds_now() - began) / double(result.rows - before.rows));
+    }
     return result;
 }
 
