@@ -1,22 +1,22 @@
 // The three products of a dense layer: x W, dz W^T, x^T dz. One register tile serves all three; only strides differ.
 // Included inside the unnamed namespace of kernels.inl. What each idea below gains is measured in benchmarks/kernels.
 
-#if defined(__AVX512F__)
-constexpr int tile_rows = 8;      // 8 x 2 accumulators of 32 registers
+#if defined(__AVX512F__)  // 32 registers
+template <int vectors>
+constexpr int tile_rows = vectors == 4 ? 4 : 8;
 constexpr long panel_rows = 192;  // a panel of 192 x 2 vectors fills three quarters of a first-level cache
-#else
-constexpr int tile_rows = 6;  // 6 x 2 accumulators of 16 registers
+#else                             // 16 registers
+template <int vectors>
+constexpr int tile_rows = vectors == 4 ? 3 : 6;
 constexpr long panel_rows = 256;
 #endif
-
-template <class T>
-constexpr long panel_width = 2 * Lanes<T>::count;
 
 template <class T>
 alignas(64) constexpr T zeros[8 * Lanes<T>::count] = {};  // as many as the widest tile begins with
 
 // c = start + a b: a's element is a[row * a_row + k * a_step], b lies row by row, start's rows are start_row apart (0: one
-// row for all). What is below `floor` becomes floor; where `mask` (lying as c) is not above 0, c is 0.
+// row for all). Then, by `After`, what is below 0 becomes 0, or where `mask` (lying as c) is not above 0, c does.
+enum class After { nothing, relu, mask };
 template <class T>
 struct Product {
     const T* a;
@@ -25,13 +25,12 @@ struct Product {
     long b_row;
     const T* start;
     long start_row;
-    T floor;
     const T* mask;
     T* c;
     long c_row;
 };
 
-template <class T, int rows, int vectors, bool masked>
+template <class T, int rows, int vectors, After after>
 inline void tile(long depth, const Product<T>& p) {
     constexpr int lanes = Lanes<T>::count;
     Vector<T> sum[rows][vectors];
@@ -46,34 +45,35 @@ inline void tile(long depth, const Product<T>& p) {
             HILLWALKER_UNROLL for (int v = 0; v < vectors; ++v) sum[r][v] += a_rk * b_k[v];
         }
     }
-    const Vector<T> floor = broadcast(p.floor);
     HILLWALKER_UNROLL for (int r = 0; r < rows; ++r) HILLWALKER_UNROLL for (int v = 0; v < vectors; ++v) {
         const long at = r * p.c_row + v * lanes;
-        Vector<T> c = at_least(floor, sum[r][v]);
-        if constexpr (masked) c = load<T>(p.mask + at) <= 0 ? Vector<T>{} : c;
+        Vector<T> c = sum[r][v];
+        if constexpr (after == After::relu) c = at_least(Vector<T>{}, c);
+        if constexpr (after == After::mask) c = load<T>(p.mask + at) <= 0 ? Vector<T>{} : c;
         store<T>(p.c + at, c);
     }
 }
 
-template <class T, int vectors, bool masked, int rows = tile_rows - 1>
+template <class T, int vectors, After after, int rows = tile_rows<vectors> - 1>
 inline void last_rows(long left, long depth, const Product<T>& p) {
     if constexpr (rows > 0) {
-        if (left == rows) return tile<T, rows, vectors, masked>(depth, p);
-        last_rows<T, vectors, masked, rows - 1>(left, depth, p);
+        if (left == rows) return tile<T, rows, vectors, after>(depth, p);
+        last_rows<T, vectors, after, rows - 1>(left, depth, p);
     }
 }
 
 // All rows of c in one panel's columns.
-template <class T, int vectors, bool masked>
+template <class T, int vectors, After after>
 inline void column_block(long rows, long depth, Product<T> p) {
-    for (; rows >= tile_rows; rows -= tile_rows) {
-        tile<T, tile_rows, vectors, masked>(depth, p);
-        p.a += tile_rows * p.a_row;
-        p.start += tile_rows * p.start_row;
-        p.c += tile_rows * p.c_row;
-        if (masked) p.mask += tile_rows * p.c_row;
+    constexpr int many = tile_rows<vectors>;
+    for (; rows >= many; rows -= many) {
+        tile<T, many, vectors, after>(depth, p);
+        p.a += many * p.a_row;
+        p.start += many * p.start_row;
+        p.c += many * p.c_row;
+        if (after == After::mask) p.mask += many * p.c_row;
     }
-    last_rows<T, vectors, masked>(rows, depth, p);
+    last_rows<T, vectors, after>(rows, depth, p);
 }
 
 // Panels of b as they lie, at full depth.
@@ -120,28 +120,24 @@ struct Transposed {
     }
 };
 
-template <class T, int vectors, bool masked, class Panels>
+template <class T, int vectors, After after, class Panels>
 inline void panel_product(long rows, long column, long depth, Product<T> p, const Panels& panels) {
-    const T floor = p.floor;
     p.c += column;
     if (p.mask) p.mask += column;
     if (p.start != zeros<T>) p.start += column;
     if constexpr (!Panels::packs) {
         p.b += column;
-        column_block<T, vectors, masked>(rows, depth, p);
+        column_block<T, vectors, after>(rows, depth, p);
     } else {
         p.b = panels.memory;
         p.b_row = vectors * Lanes<T>::count;
         for (long k = 0; k < depth; k += panel_rows) {
             const long count = smaller(panel_rows, depth - k);
             panels.template pack<vectors>(column, k, count);
-            if (k + count < depth) {
-                p.floor = -T(__builtin_inf());
-                column_block<T, vectors, false>(rows, count, p);
-            } else {
-                p.floor = floor;
-                column_block<T, vectors, masked>(rows, count, p);
-            }
+            if (k + count < depth)
+                column_block<T, vectors, After::nothing>(rows, count, p);
+            else
+                column_block<T, vectors, after>(rows, count, p);
             p.a += count * p.a_step;
             p.start = p.c;
             p.start_row = p.c_row;
@@ -150,19 +146,25 @@ inline void panel_product(long rows, long column, long depth, Product<T> p, cons
 }
 
 // All columns of `part`, a panel at a time.
-template <class T, bool masked, class Panels>
+template <class T, After after, class Panels>
 inline void product(long rows, Range part, long depth, const Product<T>& p, const Panels& panels) {
     constexpr int lanes = Lanes<T>::count;
     long column = part.first;
+    if constexpr (!Panels::packs) {  // memory gives four vectors of a row faster than two; to copy, four are too many
+        for (; column + 4 * lanes <= part.last; column += 4 * lanes)
+            panel_product<T, 4, after>(rows, column, depth, p, panels);
+    }
     for (; column + 2 * lanes <= part.last; column += 2 * lanes)
-        panel_product<T, 2, masked>(rows, column, depth, p, panels);
-    if (column < part.last) panel_product<T, 1, masked>(rows, column, depth, p, panels);
+        panel_product<T, 2, after>(rows, column, depth, p, panels);
+    if (column < part.last) panel_product<T, 1, after>(rows, column, depth, p, panels);
 }
 
-// Whether copying panels pays: enough rows to use each copy, and more than half a first-level cache otherwise in play.
+// Whether copying panels pays: where a copy serves enough rows, and b is so large that fetching it anew for each tile takes
+// longer than the tile's arithmetic. Tiles of the widest vectors fetch the least.
 template <class T>
 inline bool worth_packing(long rows, long depth, long b_row) {
-    return rows > 4 * tile_rows && depth * b_row * long(sizeof(T)) > 24 * 1024;
+    constexpr bool widest = vector_bytes == 64;
+    return rows > (widest ? 256 : 24) && depth * b_row * long(sizeof(T)) > (widest ? 192 : 96) * 1024;
 }
 
 // out[row] = start + the dot product of w and row `row` of x, whose padding holds a zero on at least one side
@@ -222,7 +224,7 @@ inline T dot(long count, const T* a, const T* b) {
 }
 
 // A row, or a few, times a matrix: many columns at once, so that no sum waits for itself.
-template <class T, int vectors, bool masked>
+template <class T, int vectors, After after>
 inline long thin_columns(long column, long last, long depth, const Product<T>& p) {
     constexpr long width = vectors * Lanes<T>::count;
     for (; column + width <= last; column += width) {
@@ -230,10 +232,23 @@ inline long thin_columns(long column, long last, long depth, const Product<T>& p
         q.b += column;
         q.c += column;
         if (p.start != zeros<T>) q.start += column;
-        if (masked) q.mask += column;
-        tile<T, 1, vectors, masked>(depth, q);
+        if (after == After::mask) q.mask += column;
+        tile<T, 1, vectors, after>(depth, q);
     }
     return column;
+}
+
+template <class T, After after>
+inline void forward_product(long B, Range units, long I, const Product<T>& p, T* panel) {
+    if (B == 1) {
+        long column = thin_columns<T, 8, after>(units.first, units.last, I, p);
+        column = thin_columns<T, 2, after>(column, units.last, I, p);
+        thin_columns<T, 1, after>(column, units.last, I, p);
+    } else if (worth_packing<T>(B, I, p.b_row)) {
+        product<T, after>(B, units, I, p, Packed<T>{p.b, p.b_row, panel});
+    } else {
+        product<T, after>(B, units, I, p, InPlace<T>{});
+    }
 }
 
 template <class T>
@@ -249,17 +264,12 @@ void forward(long B, long I, long O, Range units, const T* x, const T* W, const 
         }
         return;
     }
-    const Product<T> p{x, x_row, 1, W, width, b ? b : zeros<T>, 0, floor, nullptr, a, width};
+    const Product<T> p{x, x_row, 1, W, width, b ? b : zeros<T>, 0, nullptr, a, width};
     units.last = padded(units.last);
-    if (B == 1) {
-        long column = thin_columns<T, 8, false>(units.first, units.last, I, p);
-        column = thin_columns<T, 2, false>(column, units.last, I, p);
-        thin_columns<T, 1, false>(column, units.last, I, p);
-    } else if (worth_packing<T>(B, I, width)) {
-        product<T, false>(B, units, I, p, Packed<T>{W, width, panel});
-    } else {
-        product<T, false>(B, units, I, p, InPlace<T>{});
-    }
+    if (relu)
+        forward_product<T, After::relu>(B, units, I, p, panel);
+    else
+        forward_product<T, After::nothing>(B, units, I, p, panel);
 }
 
 template <class T>
@@ -295,12 +305,12 @@ void input_gradient(long B, long I, long O, Range inputs, const T* dz, const T* 
         for (long i = I; i < inputs.last; ++i) dx[i] = 0;
         return;
     }
-    const Product<T> p{dz, width, 1, nullptr, 0, zeros<T>, 0, nothing, relu, dx, x_row};
+    const Product<T> p{dz, width, 1, nullptr, 0, zeros<T>, 0, relu, dx, x_row};
     const Transposed<T> panels{W, width, I, panel};
     if (relu)
-        product<T, true>(B, inputs, O, p, panels);
+        product<T, After::mask>(B, inputs, O, p, panels);
     else
-        product<T, false>(B, inputs, O, p, panels);
+        product<T, After::nothing>(B, inputs, O, p, panels);
 }
 
 template <class T>
@@ -317,13 +327,13 @@ void weight_gradient(long B, long I, long O, Range inputs, bool more, const T* x
         return;
     }
     T* first = dW + inputs.first * width;
-    Product<T> p{x + inputs.first, 1, x_row, dz, width, zeros<T>, 0, -T(__builtin_inf()), nullptr, first, width};
+    Product<T> p{x + inputs.first, 1, x_row, dz, width, zeros<T>, 0, nullptr, first, width};
     if (more) p.start = first, p.start_row = width;
     const long rows = inputs.last - inputs.first;
     if (worth_packing<T>(rows, B, width))
-        product<T, false>(rows, {0, width}, B, p, Packed<T>{dz, width, panel});
+        product<T, After::nothing>(rows, {0, width}, B, p, Packed<T>{dz, width, panel});
     else
-        product<T, false>(rows, {0, width}, B, p, InPlace<T>{});
+        product<T, After::nothing>(rows, {0, width}, B, p, InPlace<T>{});
 }
 
 template <class T>

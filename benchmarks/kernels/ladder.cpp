@@ -186,7 +186,7 @@ template <Style style>
 void rung_columns(const Task& t, long column, long panel_depth, T* panel) {
     constexpr int lanes = Lanes<T>::count, vectors = style.vectors;
     const T* start = t.start ? t.start + column : nothing;
-    Product<T> p{t.a, t.a_row, t.a_step, t.b + column, t.b_row, start, 0, 0, nullptr, t.c + column, t.c_row};
+    Product<T> p{t.a, t.a_row, t.a_step, t.b + column, t.b_row, start, 0, nullptr, t.c + column, t.c_row};
     if (panel_depth == 0) return rung_rows<style>(t.rows, t.depth, p);
     for (long k = 0; k < t.depth; k += panel_depth) {
         const long count = smaller(panel_depth, t.depth - k);
@@ -268,7 +268,7 @@ void rung(const Shape& s, Kind kind) {
 }
 
 void products(const Net& net, Kind kind) {
-    constexpr Style best{tile_rows, 2};
+    constexpr Style best{tile_rows<2>, 2};
     const auto step = [&](const char* name, auto work) { climb(net, kind, name, work); };
     step("the definition: rows, columns, depth", [](const Shape& s, Kind k) { naive(task_of(s, k)); });
     step("loop order: columns innermost, in vectors", [](const Shape& s, Kind k) { reordered(in_rows(s, k)); });
