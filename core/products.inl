@@ -160,11 +160,13 @@ inline void product(long rows, Range part, long depth, const Product<T>& p, cons
 }
 
 // Whether copying panels pays: where a copy serves enough rows, and b is so large that fetching it anew for each tile takes
-// longer than the tile's arithmetic. Tiles of the widest vectors fetch the least.
+// longer than the tile's arithmetic: sooner for narrow vectors, whose tiles fetch more, and wherever b is no guest of the
+// second-level cache.
 template <class T>
 inline bool worth_packing(long rows, long depth, long b_row) {
     constexpr bool widest = vector_bytes == 64;
-    return rows > (widest ? 256 : 24) && depth * b_row * long(sizeof(T)) > (widest ? 192 : 96) * 1024;
+    const long bytes = depth * b_row * long(sizeof(T));
+    return (rows > (widest ? 256 : 24) && bytes > (widest ? 192 : 96) * 1024) || (rows > 32 && bytes > 1024 * 1024);
 }
 
 // out[row] = start + the dot product of w and row `row` of x, whose padding holds a zero on at least one side
