@@ -334,6 +334,10 @@ NB_MODULE(_core, module) {
                "Whether it is a matrix of this precision and of so many columns that holds finite numbers only.");
     module.def("instruction_set", &instruction_set, "The instruction set in use.");
     module.def("instruction_sets", &instruction_sets, "Those this machine can run, best first.");
-    module.def("choose_instruction_set", &choose_instruction_set, nb::arg("name"),
-               "Use another one, for new networks.");
+    module.def(
+        "choose_instruction_set",
+        [](const std::string& name) {
+            expect(choose_instruction_set(name), "this machine cannot run that instruction set");
+        },
+        nb::arg("name"), "Use another one, for new networks.");
 }

@@ -1,7 +1,5 @@
 #include "cpu.hpp"
 
-#include <stdexcept>
-
 #include "kernels.hpp"
 
 #if defined(__x86_64__)
@@ -100,13 +98,13 @@ std::vector<std::string> instruction_sets() {
 
 std::string instruction_set() { return chosen->name; }
 
-void choose_instruction_set(const std::string& name) {
+bool choose_instruction_set(const std::string& name) {
     for (const InstructionSet& set : all)
         if (name == set.name && runs(name)) {
             chosen = &set;
-            return;
+            return true;
         }
-    throw std::invalid_argument("this machine cannot run the instruction set " + name);
+    return false;
 }
 
 FlushDenormals::FlushDenormals() : kept_(control()) { set_control(kept_ | flushing); }

@@ -8,7 +8,7 @@ namespace hillwalker {
 
 std::vector<std::string> instruction_sets();           // those this machine can run, best first
 std::string instruction_set();                         // the one in use
-void choose_instruction_set(const std::string& name);  // throws std::invalid_argument if this machine cannot run it
+bool choose_instruction_set(const std::string& name);  // false, and nothing done, if this machine cannot run it
 
 // While it lives, denormal numbers count as zero in this thread: moments of dead units decay into them and would make
 // every step several times slower. Python functions called meanwhile run under the caller's own setting (Pause).

@@ -1,12 +1,23 @@
 #include "pool.hpp"
 
+#ifndef __wasm__
 #include <mutex>
+#endif
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
 #endif
 
 namespace hillwalker {
+
+#ifdef __wasm__
+
+void Barrier::wait_for_others() {}
+Borrowed::Borrowed(int) {}
+Borrowed::~Borrowed() = default;
+void Borrowed::run(const std::function<void(int)>& work) { work(0); }
+
+#else
 
 namespace {
 
@@ -121,5 +132,7 @@ void Borrowed::run(const std::function<void(int)>& work) {
     else
         work(0);
 }
+
+#endif
 
 }  // namespace hillwalker

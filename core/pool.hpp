@@ -1,15 +1,20 @@
 // The threads, and nothing else knows of them. A team runs one function on all its threads, each with a number of its own.
+// In WebAssembly there are none, and all work has one part.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <thread>
 #include <vector>
+
+#ifndef __wasm__
+#include <thread>
+#endif
 
 namespace hillwalker {
 
+#ifndef __wasm__
 class Team {
 public:
     explicit Team(int size);
@@ -30,6 +35,7 @@ private:
     std::atomic<std::uint32_t> round_{0}, busy_{0};
     std::atomic<bool> ends_{false};
 };
+#endif
 
 // Where the parts of one piece of work wait for each other. They spin, for a step takes less time than falling asleep.
 class Barrier {
@@ -72,7 +78,9 @@ public:
 
 private:
     int parts_ = 1;
+#ifndef __wasm__
     Team* team_ = nullptr;
+#endif
 };
 
 }  // namespace hillwalker

@@ -11,7 +11,7 @@ int main(int count, char** arguments) {
     const long cases = count > 1 ? std::atol(arguments[1]) : 100;
     tests::Report report;
     for (const std::string& name : instruction_sets()) {
-        choose_instruction_set(name);
+        if (!choose_instruction_set(name)) return 1;
         report.begin(name + " float");
         tests::test_kernels<float>(report, cases);
         tests::test_networks<float>(report, cases);

@@ -297,7 +297,9 @@ void test_training(Report& report, const Case<T>& the_case, int threads) {
                                                      the_case.learning_rates, first, again.data(), threads);
     report.truth(threads > 1 ? "network: threads, same bits" : "network: one call, same bits",
                  result.finite && result.rows == rows && result.steps == long(the_case.learning_rates.size()) &&
-                     result.loss_sum == loss_sum && again == predictions && at_once.parameters == core.parameters);
+                     again == predictions && at_once.parameters == core.parameters);
+
+    report.number<T>("network: training loss", result.loss_sum, loss_sum, std::fabs(loss_sum), allowed);
 
     // A loss that is not finite stops the training before its update. (Normalisation moves its statistics before.)
     if (result.steps < 2 || the_case.has_normalization) return;
