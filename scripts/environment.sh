@@ -1,6 +1,7 @@
 # Sourced by the other scripts: `set_up VENV EXTRA` makes a virtual environment that holds the project, the packages of
 # the extra and the compiled core, and does again only what changed. Needs Python 3.11 or later and Git, nothing else.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+zig_package=ziglang==0.17.1
 
 # alive MESSAGE COMMAND...: runs the command, shows a dot every second, and its output only if it fails.
 alive() {
@@ -43,7 +44,7 @@ find_compiler() {
     if compiles "$name"; then export CXX=$name; return; fi
   done
   alive "No C++20 compiler found, installing the package ziglang as one" \
-    "$venv/bin/python" -m pip install ziglang==0.17.1
+    "$venv/bin/python" -m pip install "$zig_package"
   mkdir -p "$venv/zig"
   # Zig's default is this very processor, but the core chooses its instruction sets itself. CMake looks for ar and ranlib
   # beside the compiler.
