@@ -13,6 +13,8 @@
 #include <string>
 
 #include "cpu.hpp"
+#include "lanes.hpp"
+#include "many.hpp"
 #include "network.hpp"
 #include "random.hpp"
 
@@ -73,6 +75,19 @@ ActivationRule activation_rule(const std::string& kind, const Numbers& numbers) 
     return {named(activations, kind), number(numbers, 0), number(numbers, 1), number(numbers, 2)};
 }
 
+UpdateRule update_rule(const std::string& kind, const nb::dict& s) {
+    UpdateRule rule;
+    rule.kind = named(optimizers, kind);
+    rule.momentum = setting(s, "momentum"), rule.rho = setting(s, "rho");
+    rule.beta_1 = setting(s, "beta_1"), rule.beta_2 = setting(s, "beta_2");
+    rule.epsilon = setting(s, "epsilon"), rule.weight_decay = setting(s, "weight_decay");
+    rule.nesterov = setting(s, "nesterov") != 0, rule.centered = setting(s, "centered") != 0;
+    rule.amsgrad = setting(s, "amsgrad") != 0;
+    rule.clipvalue = setting(s, "clipvalue"), rule.clipnorm = setting(s, "clipnorm");
+    rule.global_clipnorm = setting(s, "global_clipnorm");
+    return rule;
+}
+
 void expect(bool condition, const char* what) {
     if (!condition) throw std::invalid_argument(what);
 }
@@ -125,6 +140,39 @@ T* room_for(const Network<T>& network, const std::optional<Output<T>>& predictio
     expect(long(predictions->shape(0)) == rows && long(predictions->shape(1)) == network.output_width(),
            "predictions has the wrong shape");
     return predictions->data();
+}
+
+Course course_of(const nb::dict& told) {
+    const auto whole = [&](const char* name) { return nb::cast<long>(told[name]); };
+    Course course;
+    course.epochs = whole("epochs"), course.batch_size = whole("batch_size"),
+    course.steps_a_call = whole("steps_a_call");
+    course.validation_batch_size = whole("validation_batch_size");
+    course.validation_rows_a_call = whole("validation_rows_a_call");
+    course.shuffles = nb::cast<bool>(told["shuffle"]), course.order_seed = nb::cast<std::uint64_t>(told["order_seed"]);
+    course.first_iteration = whole("first_iteration"), course.cost = whole("cost");
+    const auto rates = nb::cast<Column<double>>(told["learning_rates"]);
+    course.learning_rates.assign(rates.data(), rates.data() + rates.shape(0));
+    expect(course.batch_size > 0 && course.steps_a_call > 0 && course.validation_batch_size > 0 &&
+               course.validation_rows_a_call > 0,
+           "sizes must be 1 or more");
+    return course;
+}
+
+EarlyStopping early_stopping_of(const nb::dict& told) {
+    EarlyStopping rule;
+    rule.watches = nb::len(told) > 0;
+    if (!rule.watches) return rule;
+    const auto yes = [&](const char* name) { return nb::cast<bool>(told[name]); };
+    rule.watches_validation = yes("watches_validation"), rule.maximum = yes("maximum");
+    rule.restores_best = yes("restores_best"), rule.has_baseline = yes("has_baseline");
+    rule.min_delta = nb::cast<double>(told["min_delta"]), rule.baseline = nb::cast<double>(told["baseline"]);
+    rule.patience = nb::cast<long>(told["patience"]), rule.start_from_epoch = nb::cast<long>(told["start_from_epoch"]);
+    return rule;
+}
+
+nb::tuple as_tuple(const Record& record) {
+    return nb::make_tuple(record.losses, record.validation_losses, record.steps, record.finite, record.interrupted);
 }
 
 template <class T>
@@ -204,20 +252,11 @@ void bind_network(nb::module_& module, const char* name) {
              })
         .def("set_optimizer",
              [](N& self, const std::string& kind, const nb::dict& s, const std::vector<nb::tuple>& trained) {
-                 UpdateRule rule;
-                 rule.kind = named(optimizers, kind);
-                 rule.momentum = setting(s, "momentum"), rule.rho = setting(s, "rho");
-                 rule.beta_1 = setting(s, "beta_1"), rule.beta_2 = setting(s, "beta_2");
-                 rule.epsilon = setting(s, "epsilon"), rule.weight_decay = setting(s, "weight_decay");
-                 rule.nesterov = setting(s, "nesterov") != 0, rule.centered = setting(s, "centered") != 0;
-                 rule.amsgrad = setting(s, "amsgrad") != 0;
-                 rule.clipvalue = setting(s, "clipvalue"), rule.clipnorm = setting(s, "clipnorm");
-                 rule.global_clipnorm = setting(s, "global_clipnorm");
                  std::vector<Segment> segments;
                  for (const nb::tuple& t : trained)
                      segments.push_back({nb::cast<long>(t[0]), nb::cast<long>(t[1]), nb::cast<bool>(t[2]),
                                          nb::cast<double>(t[3]), nb::cast<double>(t[4])});
-                 self.set_optimizer(rule, std::move(segments));
+                 self.set_optimizer(update_rule(kind, s), std::move(segments));
              })
         .def(
             "set_memory",
@@ -278,18 +317,143 @@ void bind_network(nb::module_& module, const char* name) {
             nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("sample_weight").noconvert().none());
 }
 
-// The row numbers from 0 on, shuffled as Fisher and Yates do, with bounded numbers by multiplication (Lemire 2019).
-void shuffle(nb::ndarray<std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> order, std::uint64_t key) {
-    std::uint32_t* rows = order.data();
-    const std::size_t count = order.shape(0);
-    std::uint64_t state = key;
-    nb::gil_scoped_release release;
-    for (std::size_t k = 0; k < count; ++k) rows[k] = std::uint32_t(k);
-    for (std::size_t k = count; k > 1; --k) {
-        const std::uint64_t bits = mix(state++) >> 32;
-        const std::size_t other = std::size_t((bits * k) >> 32);
-        std::swap(rows[k - 1], rows[other]);
+// (x, y, sample weights, row numbers), of which the last two may be None
+template <class T>
+Sample<T> sample_of(long input_width, long target_columns, const nb::tuple& told) {
+    const auto x = nb::cast<Matrix<T>>(told[0], false), y = nb::cast<Matrix<T>>(told[1], false);
+    Sample<T> sample{x.data(), y.data(), nullptr, nullptr, long(x.shape(0))};
+    expect(long(x.shape(1)) == input_width, "x has the wrong number of columns");
+    expect(y.shape(0) == x.shape(0) && long(y.shape(1)) == target_columns, "y has the wrong shape");
+    if (!told[2].is_none()) {
+        const auto weight = nb::cast<Column<T>>(told[2], false);
+        expect(weight.shape(0) == x.shape(0), "sample_weight has the wrong length");
+        sample.weight = weight.data();
     }
+    if (!told[3].is_none()) {
+        const auto rows = nb::cast<Column<std::uint32_t>>(told[3], false);
+        sample.rows = rows.data(), sample.count = long(rows.shape(0));
+        for (long k = 0; k < sample.count; ++k)
+            expect(sample.rows[k] < x.shape(0), "rows names a row that is not there");
+    }
+    return sample;
+}
+
+// The weights and the optimizer's slots, equally long, in the order of the update rule; None for a slot it lacks.
+template <class T>
+std::vector<T*> vectors_of(const nb::list& told, long& length) {
+    std::vector<T*> pointers;
+    for (nb::handle object : told) {
+        if (object.is_none()) {
+            pointers.push_back(nullptr);
+            continue;
+        }
+        const auto vector = nb::cast<Memory<T>>(object, false);
+        if (pointers.empty()) length = long(vector.shape(0));
+        expect(long(vector.shape(0)) == length, "vectors must be equally long");
+        pointers.push_back(vector.data());
+    }
+    expect(!pointers.empty() && pointers[0], "vectors must hold the weights");
+    return pointers;
+}
+
+template <class T>
+Course checked(Course course, const Sample<T>& sample) {
+    const long steps = (sample.count + course.batch_size - 1) / course.batch_size;
+    expect(course.learning_rates.size() == 1 || long(course.learning_rates.size()) == steps * course.epochs,
+           "learning_rates needs one number, or one a step");
+    return course;
+}
+
+template <class T>
+void bind_training(nb::module_& module, const char* name) {
+    nb::class_<Training<T>>(module, name)
+        .def(
+            "__init__",
+            [](Training<T>* self, const Network<T>& network, const nb::list& vectors, const nb::tuple& sample,
+               const std::optional<nb::tuple>& validation, const nb::dict& course, const nb::dict& early_stopping) {
+                const long I = network.input_width(), O = network.target_columns();
+                const Sample<T> rows = sample_of<T>(I, O, sample);
+                const Sample<T> held_out = validation ? sample_of<T>(I, O, *validation) : Sample<T>();
+                long length = 0;
+                std::vector<T*> pointers = vectors_of<T>(vectors, length);
+                std::erase(pointers, nullptr);
+                new (self) Training<T>(network, pointers, length, rows, held_out, checked(course_of(course), rows),
+                                       early_stopping_of(early_stopping));
+            },
+            nb::arg("network"), nb::arg("vectors"), nb::arg("sample"), nb::arg("validation").none(), nb::arg("course"),
+            nb::arg("early_stopping"), nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>(), nb::keep_alive<1, 4>(),
+            nb::keep_alive<1, 5>())
+        .def_prop_ro("record", [](const Training<T>& self) { return as_tuple(self.record()); });
+}
+
+template <class T>
+void bind_lanes(nb::module_& module, const char* name) {
+    using L = LaneTraining<T>;
+    nb::class_<L>(module, name)
+        .def(
+            "__init__",
+            [](L* self, const std::vector<nb::tuple>& layers, const nb::tuple& loss, const nb::tuple& optimizer,
+               const nb::tuple& sample, const std::optional<nb::tuple>& validation) {
+                std::vector<LaneLayer> stack;
+                for (const nb::tuple& t : layers) {
+                    LaneLayer layer;
+                    layer.I = nb::cast<long>(t[0]), layer.O = nb::cast<long>(t[1]);
+                    layer.activation = activation_rule(nb::cast<std::string>(t[2]), nb::cast<Numbers>(t[3]));
+                    layer.kernel = nb::cast<long>(t[4]), layer.kernel_decays = nb::cast<bool>(t[5]);
+                    layer.bias = nb::cast<long>(t[6]), layer.bias_decays = nb::cast<bool>(t[7]);
+                    stack.push_back(layer);
+                }
+                expect(!stack.empty(), "there must be a layer");
+                const Numbers numbers = nb::cast<Numbers>(loss[1]);
+                const LossRule rule{named(losses, nb::cast<std::string>(loss[0])), number(numbers, 0),
+                                    number(numbers, 1), nb::cast<bool>(loss[2])};
+                const long I = stack.front().I, O = stack.back().O;
+                new (self)
+                    L(stack, rule, update_rule(nb::cast<std::string>(optimizer[0]), nb::cast<nb::dict>(optimizer[1])),
+                      sample_of<T>(I, O, sample), validation ? sample_of<T>(I, O, *validation) : Sample<T>());
+            },
+            nb::arg("layers"), nb::arg("loss"), nb::arg("optimizer"), nb::arg("sample"), nb::arg("validation").none(),
+            nb::keep_alive<1, 5>(), nb::keep_alive<1, 6>())
+        .def(
+            "add",
+            [](L& self, const nb::list& vectors, const nb::dict& course, const nb::dict& early_stopping) {
+                long length = 0;
+                std::vector<T*> pointers = vectors_of<T>(vectors, length);
+                expect(self.models() < self.lanes(), "there are no more lanes");
+                expect(length >= self.least_length(), "vectors are too short for the layers");
+                self.add({pointers, checked(course_of(course), self.sample()), early_stopping_of(early_stopping)});
+            },
+            nb::arg("vectors"), nb::arg("course"), nb::arg("early_stopping"), nb::keep_alive<1, 2>())
+        .def("record", [](const L& self, long model) { return as_tuple(self.record(model)); });
+}
+
+template <class Kind>
+bool add_training(nb::handle object, Run& run, std::vector<std::function<void()>>& jobs) {
+    Kind* training = nullptr;
+    if (!nb::try_cast(object, training) || !training) return false;
+    jobs.push_back([training, &run] { training->run(run); });
+    return true;
+}
+
+// Trainings, and functions for what needs Python; `watch` is told how much is done and answers whether to stop.
+void run_all(const nb::list& trainings, long threads, const nb::callable& watch) {
+    Run run;
+    std::vector<std::function<void()>> jobs;
+    for (nb::handle object : trainings) {
+        if (add_training<Training<float>>(object, run, jobs) || add_training<Training<double>>(object, run, jobs) ||
+            add_training<LaneTraining<float>>(object, run, jobs) ||
+            add_training<LaneTraining<double>>(object, run, jobs))
+            continue;
+        jobs.push_back([function = Borrowed(nb::cast<nb::callable>(object))] {
+            nb::gil_scoped_acquire gil;
+            function();
+        });
+    }
+    nb::gil_scoped_release release;
+    run_jobs(jobs, threads, run, [&] {
+        nb::gil_scoped_acquire gil;
+        if (nb::cast<bool>(watch(long(run.done)))) run.stop = true;
+    });
 }
 
 // `Flag` is as wide as T, so that the compiler makes vectors of both.
@@ -322,8 +486,23 @@ NB_MODULE(_core, module) {
     nb::set_leak_warnings(false);  // a model that lives until the interpreter ends is no leak, and no user's business
     bind_network<float>(module, "Network32");
     bind_network<double>(module, "Network64");
-    module.def("shuffle", &shuffle, nb::arg("order").noconvert(), nb::arg("key"),
-               "Fill with the row numbers, shuffled by this key.");
+    bind_training<float>(module, "Training32");
+    bind_training<double>(module, "Training64");
+    bind_lanes<float>(module, "LaneTraining32");
+    bind_lanes<double>(module, "LaneTraining64");
+    module.def(
+        "lanes",
+        [](const std::string& dtype) { return dtype == "float64" ? kernels<double>().lanes : kernels<float>().lanes; },
+        "How many models fit into a vector.");
+    module.def("run", &run_all, nb::arg("trainings"), nb::arg("threads"), nb::arg("watch"),
+               "Do trainings, and functions, on so many threads.");
+    module.def(
+        "shuffle",
+        [](nb::ndarray<std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> order, std::uint64_t key) {
+            nb::gil_scoped_release release;
+            shuffle(order.data(), long(order.shape(0)), key);
+        },
+        nb::arg("order").noconvert(), nb::arg("key"), "Fill with the row numbers, shuffled by this key.");
     module.def("stream_key", &stream_key, nb::arg("seed"), nb::arg("iteration"), nb::arg("stream"),
                "The key of one stream of random numbers.");
     module.def("is_finite", &is_finite<float, std::uint32_t>, nb::arg("vector").noconvert());

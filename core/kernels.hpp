@@ -133,6 +133,16 @@ struct Kernels {
     void (*scale)(long count, double factor, T* values);
     void (*update)(const UpdateRule& rule, const UpdateStep& step, long count, T* w, const T* g, T* first, T* second,
                    T* third);
+
+    // Models side by side, one in each of so many lanes of a vector (lanes.inl); x of the first layer and y are shared.
+    long lanes;
+    void (*lane_forward)(bool first, long B, long I, long O, const T* x, const T* W, const T* b, bool relu, T* a);
+    void (*lane_weight_gradient)(bool first, long B, long I, long O, bool more, const T* x, const T* dz, T* dW, T* db);
+    void (*lane_input_gradient)(long B, long I, long O, const T* dz, const T* W, const T* relu, T* dx);
+    void (*lane_loss)(const LossRule& rule, bool hinge_labels, long rows, long B, long O, const T* y, const T* p,
+                      const T* weight, T* dp, double* sums);
+    void (*lane_update)(const UpdateRule& rule, const T* rates, const T* scales, const T* decays, long count, T* w,
+                        const T* g, T* first, T* second, T* third);
 };
 
 // The table of the instruction set chosen at import (cpu.cpp).

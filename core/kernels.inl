@@ -21,6 +21,7 @@ namespace {
 #include "activations.inl"
 #include "losses.inl"
 #include "layers.inl"
+#include "lanes.inl"
 
 template <class T>
 constexpr Kernels<T> table = {
@@ -43,6 +44,12 @@ constexpr Kernels<T> table = {
     clip<T>,
     scale<T>,
     update<T>,
+    Lanes<T>::count,
+    lane_forward<T>,
+    lane_weight_gradient<T>,
+    lane_input_gradient<T>,
+    lane_loss<T>,
+    lane_update<T>,
 };
 
 }  // namespace

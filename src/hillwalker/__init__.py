@@ -28,12 +28,14 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker.engine import show_config as show_config
     from hillwalker.layers import Input as Input
     from hillwalker.models import Sequential as Sequential
+    from hillwalker.models import copies as copies
+    from hillwalker.models import fit_many as fit_many
 
 _ROOMS = (
     "activations", "backend", "callbacks", "config", "errors", "initializers", "layers", "losses", "metrics", "models",
     "optimizers", "plots", "regularizers", "schedules", "utils",
 )  # fmt: skip
-_NAMES = {"Input": "layers", "Sequential": "models", "show_config": "engine"}
+_NAMES = {"Input": "layers", "Sequential": "models", "copies": "models", "fit_many": "models", "show_config": "engine"}
 
 __all__ = [*_ROOMS, *_NAMES, "__version__"]
 

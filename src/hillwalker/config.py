@@ -6,6 +6,9 @@ Nothing else in hillwalker is global.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -111,15 +114,36 @@ def set_random_seed(seed: int) -> None:
     True
     """
     global _seeds
+    checked = _checked_seed(seed)
+    import random
+
+    random.seed(checked)
+    np.random.seed(checked)
+    _seeds = np.random.default_rng(checked)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw seeds as after `set_random_seed(seed)` for a while, and then go on as before.
+
+    >>> with seeded(0): first = next_seed()
+    >>> set_random_seed(0); next_seed() == first
+    True
+    """
+    global _seeds
+    before, _seeds = _seeds, np.random.default_rng(_checked_seed(seed))
+    try:
+        yield
+    finally:
+        _seeds = before
+
+
+def _checked_seed(seed: Any) -> int:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise InputError(
             explain(f"seed {seed!r}.", "a whole number from 0 to 4294967295.", "hw.utils.set_random_seed(0)")
         )
-    import random
-
-    random.seed(int(seed))
-    np.random.seed(int(seed))
-    _seeds = np.random.default_rng(int(seed))
+    return int(seed)
 
 
 def next_seed() -> int:

@@ -6,6 +6,7 @@ It has the methods of `reference.Network` and computes the same numbers, in the 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -31,6 +32,9 @@ SLOTS = {
     "nadam": ("momentum", "velocity"),
     "lion": ("momentum",),
 }
+
+# x, y, sample weights, and which of their rows.
+Sample = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, NDArray[np.uint32] | None]
 
 
 def instruction_set() -> str:
@@ -235,6 +239,24 @@ class Network:
         """Write the outputs for x (n, I) into `predictions` (n, O)."""
         self._core.predict(x, predictions, batch_size, config.threads())
 
+    @property
+    def needs_python(self) -> bool:
+        """Whether a step calls functions of the user."""
+        return bool(self._functions)
+
+    def training(
+        self, sample: Sample, validation: Sample | None, course: dict[str, Any], early_stopping: dict[str, Any]
+    ) -> Any:
+        """Return a whole training as the core's object, for `run`; the network and the arrays must outlive it."""
+        kind = _core.Training64 if self.plan.dtype == "float64" else _core.Training32
+        return kind(self._core, self.vectors, sample, validation, course, early_stopping)
+
+    @property
+    def vectors(self) -> list[FloatArray | None]:
+        """The weights and the optimizer's slots in the core's order, None for one that the optimizer lacks."""
+        named = SLOTS[str(self.plan.optimizer.kind)] if self.plan.optimizer is not None else ()
+        return [self.parameters, *(self.slots.get(name) for name in named)]
+
     def gradients(
         self, x: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None
     ) -> tuple[float, FloatArray]:
@@ -257,6 +279,36 @@ def _function_of(activation: ActivationFunction) -> tuple[Any, Any]:
             d[...] = activation.backward(z, a, d.copy())
 
     return value, blame
+
+
+def lanes(dtype: str) -> int:
+    """Return how many models fit side by side into a vector."""
+    return int(_core.lanes(dtype))
+
+
+def lane_training(
+    dtype: str,
+    layers: Sequence[tuple[Any, ...]],
+    loss: tuple[str, list[float], bool],
+    optimizer: tuple[str, dict[str, float]],
+    sample: Sample,
+    validation: Sample | None,
+) -> Any:
+    """Return a training of models side by side, for `run`; they come by its `add`. The arrays must outlive it.
+
+    `layers` are (inputs, units, activation, its numbers, place of the kernel, does it decay, and the same of the bias).
+    """
+    kind = _core.LaneTraining64 if dtype == "float64" else _core.LaneTraining32
+    return kind(layers, loss, optimizer, sample, validation)
+
+
+def run(jobs: Sequence[Any], threads: int, watch: Callable[[int], bool]) -> None:
+    """Do trainings (and functions without arguments) in this order on so many threads, each when a thread is free.
+
+    `watch` is called by this thread now and then, and at the end, with the costs of the epochs done; it returns whether
+    to stop.
+    """
+    _core.run(list(jobs), threads, watch)
 
 
 def build(plan: Plan, parameters: FloatArray, slots: dict[str, FloatArray], seed: int) -> Network | reference.Network:

@@ -79,7 +79,7 @@ def fit(
     """
     kept: Kept | None = None
     logs: dict[str, Any] = {}
-    steps = 1 if callbacks.wants_batches else _steps_of_a_call(state, settings.batch_size)
+    steps = 1 if callbacks.wants_batches else steps_of_a_call(state, settings.batch_size)
     with listening() as interruption:
         try:
             for epoch in range(run.first_epoch, settings.epochs):
@@ -93,7 +93,9 @@ def fit(
                 logs = state.tracker.results()
                 if not finite or not state.is_finite():
                     state.return_to(kept)
-                    run.stop_reason = _not_finite(epoch, logs["loss"], state, run.expects_non_finite)
+                    run.stop_reason = not_finite(epoch, logs["loss"])
+                    if not run.expects_non_finite:
+                        _warn_of(run.stop_reason, state)
                     run.stop_training = True
                 if validation is not None and _is_due(epoch, settings.validation_freq):
                     logs |= _validate(run, state, validation, settings, callbacks, logs)
@@ -104,8 +106,7 @@ def fit(
                     raise KeyboardInterrupt
         except KeyboardInterrupt:
             run.interrupted = True
-            done = len(run.history.epoch)
-            run.stop_reason = f"interrupted by Ctrl-C after {done} finished epoch{'s' * (done != 1)}"
+            run.stop_reason = interrupted_after(len(run.history.epoch))
         finally:
             state.end_epoch()
         callbacks.on_train_end(logs)
@@ -134,7 +135,7 @@ def _is_due(epoch: int, frequency: int | Sequence[int]) -> bool:
     return (epoch + 1) % frequency == 0 if isinstance(frequency, int) else epoch + 1 in frequency
 
 
-def _steps_of_a_call(state: State, batch_size: int) -> int:
+def steps_of_a_call(state: State, batch_size: int) -> int:
     """Return how many steps one call of an engine does, at six floating-point operations a weight and row.
 
     It does not look at the clock: losses and metrics are summed call by call, so the last bit of a curve would depend
@@ -198,18 +199,22 @@ def _train_part(state: State, part: Part, batch_size: int) -> bool:
     return result.finite
 
 
-def _not_finite(epoch: int, loss: float, state: State, is_expected: bool) -> str:
-    """Return in words why training stopped, and warn."""
+def interrupted_after(epochs: int) -> str:
+    """Return in words how far a training came."""
+    return f"interrupted by Ctrl-C after {epochs} finished epoch{'s' * (epochs != 1)}"
+
+
+def not_finite(epoch: int, loss: float) -> str:
+    """Return in words why training stopped."""
+    what = f"the loss became {loss}" if not math.isfinite(loss) else "a weight became infinite"
+    return f"{what} in epoch {epoch + 1}; the weights are those of the last finite epoch"
+
+
+def _warn_of(reason: str, state: State) -> None:
     assert state.optimizer is not None
-    reason = f"the loss became {loss} in epoch {epoch + 1}; the weights are those of the last finite epoch"
-    if math.isfinite(loss):
-        reason = f"a weight became infinite in epoch {epoch + 1}; the weights are those of the last finite epoch"
-    if not is_expected:
-        smaller = state.optimizer.learning_rate / 10
-        fix = f"a smaller learning rate, such as {smaller:.3g}, standardised inputs, or clipnorm=1.0"
-        message = explain(f"a training in which {reason}.", "a finite loss.", fix)
-        warnings.warn(message, HillwalkerWarning, stacklevel=4)
-    return reason
+    smaller = state.optimizer.learning_rate / 10
+    fix = f"a smaller learning rate, such as {smaller:.3g}, standardised inputs, or clipnorm=1.0"
+    warnings.warn(explain(f"a training in which {reason}.", "a finite loss.", fix), HillwalkerWarning, stacklevel=4)
 
 
 def train_on_batch(state: State, data: Data) -> None:
@@ -254,11 +259,16 @@ def predict_quickly(state: State, x: NDArray[Any], batch_size: int) -> NDArray[A
     return outputs
 
 
+def rows_of_a_call(batch_size: int) -> int:
+    """Return how many rows one call of an engine evaluates or predicts: about STRETCH."""
+    return max(1, STRETCH // batch_size) * batch_size
+
+
 def _stretches(rows: int, batch_size: int, callbacks: CallbackList | None, kind: str) -> Iterator[tuple[int, int]]:
     """Yield (start, stop) of the rows for one call of an engine: about STRETCH, or one batch where a callback asks."""
     begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
     batches = callbacks is not None and (callbacks.wants(begin) or callbacks.wants(end))
-    length = batch_size if batches else max(1, STRETCH // batch_size) * batch_size
+    length = batch_size if batches else rows_of_a_call(batch_size)
     for start in range(0, rows, length):
         if batches:
             getattr(callbacks, begin)(start // batch_size)
