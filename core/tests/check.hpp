@@ -135,5 +135,7 @@ template <class T>
 void test_kernels(Report& report, long cases);  // kernels.cpp
 template <class T>
 void test_networks(Report& report, long cases);  // networks.cpp
+template <class T>
+void test_many(Report& report, long cases);  // many.cpp
 
 }  // namespace hillwalker::tests

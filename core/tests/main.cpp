@@ -15,9 +15,11 @@ int main(int count, char** arguments) {
         report.begin(name + " float");
         tests::test_kernels<float>(report, cases);
         tests::test_networks<float>(report, cases);
+        tests::test_many<float>(report, cases);
         report.begin(name + " double");
         tests::test_kernels<double>(report, cases);
         tests::test_networks<double>(report, cases);
+        tests::test_many<double>(report, cases);
     }
     return report.print() ? 0 : 1;
 }
