@@ -15,11 +15,15 @@ int main(int count, char** arguments) {
         report.begin(name + " float");
         tests::test_kernels<float>(report, cases);
         tests::test_networks<float>(report, cases);
+#ifndef __wasm__
         tests::test_many<float>(report, cases);
+#endif
         report.begin(name + " double");
         tests::test_kernels<double>(report, cases);
         tests::test_networks<double>(report, cases);
+#ifndef __wasm__
         tests::test_many<double>(report, cases);
+#endif
     }
     return report.print() ? 0 : 1;
 }
