@@ -41,15 +41,15 @@ def compiler_version() -> str:
 def flags() -> tuple[list[str], dict[str, list[str]]]:
     """Return the flags of every file, and those of each instruction set, as CMakeLists.txt gives them."""
     text = (ROOT / "CMakeLists.txt").read_text()
-    options = re.search(r"target_compile_options\(_core PRIVATE (.*?)\)", text)
+    options = re.search(r"target_compile_options\(\S+ PRIVATE \$<IF:\$<CONFIG:Debug>,-O1,(.*)\)\n", text)
     if not options:
-        raise SystemExit("CMakeLists.txt no longer says target_compile_options(_core PRIVATE ...).")
+        raise SystemExit("CMakeLists.txt no longer says target_compile_options(... PRIVATE $<IF:$<CONFIG:Debug>,-O1,...).")
     sets: dict[str, list[str]] = {}
     for name, words in re.findall(r"set\(flags_(\w+) (.*?)\)", text):
         for other, known in sets.items():
             words = words.replace(f"${{flags_{other}}}", " ".join(known))
         sets[name] = words.split()
-    return ["-std=c++20", f"-I{ROOT / 'core'}", *options[1].split()], sets
+    return ["-std=c++20", f"-I{ROOT / 'core'}", *options[1].replace(">", "", 1).split()], sets
 
 
 def instruction_sets() -> list[str]:
