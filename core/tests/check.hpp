@@ -131,6 +131,7 @@ private:
     long comparisons_ = 0, faults_ = 0;
 };
 
+long allocations();  // so far; memory.cpp
 template <class T>
 void test_kernels(Report& report, long cases);  // kernels.cpp
 template <class T>

@@ -301,6 +301,18 @@ void test_training(Report& report, const Case<T>& the_case, int threads) {
 
     report.number<T>("network: training loss", result.loss_sum, loss_sum, std::fabs(loss_sum), allowed);
 
+    // A call may take memory, its steps may not: as often for many of them as for one.
+    if (threads == 1) {
+        const auto taken = [&](long count) {
+            const long before = allocations();
+            const Rows some{count, the_case.batch_size, the_case.order.data()};
+            at_once.network.train(at_once.x.data(), at_once.y.data(), at_once.weight(), some, the_case.learning_rates,
+                                  first, again.data(), threads);
+            return allocations() - before;
+        };
+        report.truth("network: steps take no memory", taken(std::min(rows, the_case.batch_size)) == taken(rows));
+    }
+
     // A loss that is not finite stops the training before its update. (Normalisation moves its statistics before.)
     if (result.steps < 2 || the_case.has_normalization) return;
     const auto spoiled = std::size_t(the_case.order[std::size_t(the_case.batch_size)]);
