@@ -483,6 +483,8 @@ bool is_finite_matrix(nb::handle object, std::size_t columns) {
 }  // namespace
 
 NB_MODULE(_core, module) {
+    if (instruction_sets().empty())
+        throw nb::import_error("hillwalker needs a processor with SSE4.2 (x86-64-v2, of 2009 or later).");
     nb::set_leak_warnings(false);  // a model that lives until the interpreter ends is no leak, and no user's business
     bind_network<float>(module, "Network32");
     bind_network<double>(module, "Network64");

@@ -37,8 +37,8 @@ constexpr InstructionSet all[] = {HILLWALKER_INSTRUCTION_SETS(HILLWALKER_ENTRY)}
 // AVX and AVX-512 registers must be enabled by the operating system (XCR0) as well as present.
 bool runs(const std::string& name) {
     unsigned a, b, c, d;
-    if (name == "x86_64_v2") return true;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return false;
+    if (name == "x86_64_v2") return (c & bit_SSE4_2) && (c & bit_POPCNT);
     const bool has_fma = c & bit_FMA, has_xsave = c & bit_OSXSAVE;
     if (!has_fma || !has_xsave) return false;
     unsigned low, high;

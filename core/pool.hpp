@@ -1,4 +1,4 @@
-// The threads, and nothing else knows of them. A team runs one function on all its threads, each with a number of its own.
+// The threads of one network's step. A team runs one function on all its threads, each with a number of its own.
 // In WebAssembly there are none, and all work has one part.
 #pragma once
 

@@ -2,6 +2,10 @@
 #include <cstdint>
 #include <utility>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include "timing.hpp"
 
 namespace hillwalker {
