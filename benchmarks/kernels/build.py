@@ -43,7 +43,7 @@ def flags() -> tuple[list[str], dict[str, list[str]]]:
     text = (ROOT / "CMakeLists.txt").read_text()
     options = re.search(r"target_compile_options\(\S+ PRIVATE \$<IF:\$<CONFIG:Debug>,-O1,(.*)\)\n", text)
     if not options:
-        raise SystemExit("CMakeLists.txt no longer says target_compile_options(... PRIVATE $<IF:$<CONFIG:Debug>,-O1,...).")
+        raise SystemExit("CMakeLists.txt no longer has target_compile_options with an optimisation for Debug.")
     sets: dict[str, list[str]] = {}
     for name, words in re.findall(r"set\(flags_(\w+) (.*?)\)", text):
         for other, known in sets.items():
