@@ -12,7 +12,8 @@ struct Binary;  // how a number of this precision is made of bits
 template <>
 struct Binary<float> {
     typedef std::int32_t Integer;
-    typedef std::uint32_t Bits __attribute__((vector_size(vector_bytes)));
+    typedef std::uint32_t Word;
+    typedef Word Bits __attribute__((vector_size(vector_bytes)));
     static constexpr int mantissa = 23, bias = 127;
     static constexpr Integer sign = INT32_MIN, root_half = 0x3f3504f3;  // the bits of sqrt(1/2)
     static constexpr Integer upper_half = ~0xfff;                       // 12 bits of mantissa: their square is exact
@@ -27,7 +28,8 @@ struct Binary<float> {
 template <>
 struct Binary<double> {
     typedef std::int64_t Integer;
-    typedef std::uint64_t Bits __attribute__((vector_size(vector_bytes)));
+    typedef std::uint64_t Word;
+    typedef Word Bits __attribute__((vector_size(vector_bytes)));
     static constexpr int mantissa = 52, bias = 1023;
     static constexpr Integer sign = INT64_MIN, root_half = 0x3fe6a09e667f3bcd;
     static constexpr Integer upper_half = ~0x7ffffff;
@@ -76,7 +78,7 @@ inline Vector<T> reduce(Vector<T> x, Vector<T>& power) {
     Vector<T> shifted = x * T(1.44269504088896340736) + round_to_integer;
     if (capped) shifted = at_most(broadcast(round_to_integer + B::bias), shifted);
     const Vector<T> n = shifted - round_to_integer;
-    power = (Vector<T>)((typename Lanes<T>::I)shifted << B::mantissa);
+    power = (Vector<T>)((typename B::Bits)shifted << B::mantissa);
     return x - n * B::ln2_high - n * B::ln2_low;
 }
 
@@ -155,14 +157,13 @@ inline Vector<double> unit_logarithm_curve(Vector<double> z) {
 template <class T>
 inline Vector<T> logarithm_of_positive(Vector<T> x) {
     using B = Binary<T>;
-    using I = typename Lanes<T>::I;
     using Bits = typename B::Bits;
-    using One = typename B::Integer;
-    constexpr One exponents = One(-1) << B::mantissa;
-    const I exponent = ((I)x - B::root_half) & exponents;  // k, where a number has its exponent
-    const Bits biased = (Bits)(exponent + (One(B::bias) << B::mantissa)) >> B::mantissa;
-    const Vector<T> k = (Vector<T>)((I)biased | (I)broadcast(B::first_integer)) - (B::first_integer + B::bias);
-    const Vector<T> f = (Vector<T>)((I)x - exponent) - T(1), s = f / (f + T(2)), z = s * s;
+    using Word = typename B::Word;
+    constexpr Word exponents = Word(-1) << B::mantissa;
+    const Bits exponent = ((Bits)x - Word(B::root_half)) & exponents;  // k, where a number has its exponent
+    const Bits biased = (exponent + (Word(B::bias) << B::mantissa)) >> B::mantissa;
+    const Vector<T> k = (Vector<T>)(biased | (Bits)broadcast(B::first_integer)) - (B::first_integer + B::bias);
+    const Vector<T> f = (Vector<T>)((Bits)x - exponent) - T(1), s = f / (f + T(2)), z = s * s;
     const Vector<T> value = k * B::ln2_high + (f - (s * (f - z * logarithm_curve(z)) - k * B::ln2_low));
     return x < T(__builtin_inf()) ? value : x;
 }
