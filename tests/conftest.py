@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -11,6 +12,8 @@ import pytest
 from hillwalker import config
 
 os.environ["MPLBACKEND"] = "Agg"
+# A shell starts what runs in its background with Ctrl-C ignored, and some tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("hillwalker", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("hillwalker")
 
