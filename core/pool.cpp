@@ -10,6 +10,19 @@
 
 namespace hillwalker {
 
+int Pace::parts(int wanted) {
+    if (wanted < 2) return 1;
+    const bool alone_is_faster = alone_ > 0 && together_ > alone_;
+    trying_ = together_ == 0 || alone_ == 0 || ++since_trial_ > 20;
+    if (trying_) since_trial_ = 0;
+    return (together_ > 0 && alone_is_faster != trying_) ? 1 : wanted;
+}
+
+void Pace::took(int parts, double seconds) {
+    if (warm_) (parts > 1 ? together_ : alone_) = seconds;  // the first time is that of cold caches and new memory
+    warm_ = true;
+}
+
 #ifdef __wasm__
 
 void Barrier::wait_for_others() {}
@@ -84,19 +97,6 @@ void Barrier::wait_for_others() {
         return;
     }
     spin_until([&] { return round_.load(std::memory_order_acquire) != round; });
-}
-
-int Pace::parts(int wanted) {
-    if (wanted < 2) return 1;
-    const bool alone_is_faster = alone_ > 0 && together_ > alone_;
-    trying_ = together_ == 0 || alone_ == 0 || ++since_trial_ > 20;
-    if (trying_) since_trial_ = 0;
-    return (together_ > 0 && alone_is_faster != trying_) ? 1 : wanted;
-}
-
-void Pace::took(int parts, double seconds) {
-    if (warm_) (parts > 1 ? together_ : alone_) = seconds;  // the first time is that of cold caches and new memory
-    warm_ = true;
 }
 
 namespace {
