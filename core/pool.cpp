@@ -1,7 +1,9 @@
 #include "pool.hpp"
 
 #ifndef __wasm__
+#include <algorithm>
 #include <mutex>
+#include <system_error>
 #endif
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -57,7 +59,10 @@ constexpr int turns_awake = 2000;  // tens of microseconds, after which a worker
 }  // namespace
 
 Team::Team(int size) {
-    for (int number = 1; number < size; ++number) workers_.emplace_back([this, number] { wait_for_work(number); });
+    try {
+        for (int number = 1; number < size; ++number) workers_.emplace_back([this, number] { wait_for_work(number); });
+    } catch (const std::system_error&) {  // the system gives no more threads: those that there are do it all
+    }
 }
 
 Team::~Team() {
@@ -119,7 +124,7 @@ Borrowed::Borrowed(int wanted) {
     if (wanted < 2 || !in_use.try_lock()) return;
     if (!team || team->size() < wanted) team = std::make_unique<Team>(wanted);
     team_ = team.get();
-    parts_ = wanted;
+    parts_ = std::min(wanted, team->size());
 }
 
 Borrowed::~Borrowed() {
