@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker import activations as activations
     from hillwalker import backend as backend
     from hillwalker import callbacks as callbacks
+    from hillwalker import choosing as choosing
     from hillwalker import config as config
     from hillwalker import errors as errors
     from hillwalker import initializers as initializers
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker import plots as plots
     from hillwalker import regularizers as regularizers
     from hillwalker import schedules as schedules
+    from hillwalker import seeing as seeing
     from hillwalker import utils as utils
     from hillwalker.engine import show_config as show_config
     from hillwalker.layers import Input as Input
@@ -32,10 +34,16 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker.models import fit_many as fit_many
 
 _ROOMS = (
-    "activations", "backend", "callbacks", "config", "errors", "initializers", "layers", "losses", "metrics", "models",
-    "optimizers", "plots", "regularizers", "schedules", "utils",
+    "activations", "backend", "callbacks", "choosing", "config", "errors", "initializers", "layers", "losses",
+    "metrics", "models", "optimizers", "plots", "regularizers", "schedules", "seeing", "utils",
 )  # fmt: skip
-_NAMES = {"Input": "layers", "Sequential": "models", "copies": "models", "fit_many": "models", "show_config": "engine"}
+_NAMES = {
+    "Input": "layers",
+    "Sequential": "models",
+    "copies": "models",
+    "fit_many": "models",
+    "show_config": "engine",
+}
 
 __all__ = [*_ROOMS, *_NAMES, "__version__"]
 

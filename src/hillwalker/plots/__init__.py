@@ -6,11 +6,12 @@ Nothing global changes: no pyplot, no rcParams, no window. matplotlib is importe
 from __future__ import annotations
 
 import functools
+import importlib
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hillwalker.errors import missing_dependency
+from hillwalker.errors import missing_dependency, nearest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,13 @@ BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#000000", "#6B6B6B"
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))  # told apart in black and white too
+
+_PICTURES = {
+    "plot_classes": "prediction",
+    "plot_history": "history",
+    "plot_predicted_vs_actual": "prediction",
+}
+"""Each picture, and the module that draws it; imported when it is asked for."""
 
 DPI = 150
 TEXT, SMALL = 11, 10  # points
@@ -76,3 +84,16 @@ def save(figure: Figure, path: str | Path) -> Path:
     target = Path(path)
     figure.savefig(target, dpi=DPI, bbox_inches="tight", facecolor="white")
     return target
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PICTURES:
+        return getattr(importlib.import_module(f"hillwalker.plots.{_PICTURES[name]}"), name)
+    near = nearest(name, _PICTURES)
+    raise AttributeError(
+        f"module 'hillwalker.plots' has no attribute {name!r}" + (f"; did you mean {near!r}?" if near else "")
+    )
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PICTURES])

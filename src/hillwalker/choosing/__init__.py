@@ -1,0 +1,1 @@
+"""Choose by experiment: learning rates, batch sizes; records, no pictures."""

@@ -1,0 +1,1 @@
+"""See the learning: every number of a pass, gradients checked, blame, the hill and the walker; records, no pictures."""
