@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -24,7 +23,7 @@ from hillwalker.training.batches import Data
 from hillwalker.training.callbacks import EarlyStopping
 from hillwalker.training.history import History
 from hillwalker.training.job import Chosen, Job, RowNumbers
-from hillwalker.training.progress import Progress, display
+from hillwalker.training.progress import Shown, display
 
 QUIET = 1.0  # seconds that a run may take before it shows anything
 
@@ -150,7 +149,7 @@ def fit_many(
         for model in unbuilt:
             model._unbuild()
         raise
-    shown = _Shown(verbose)
+    shown = Shown("fit_many", verbose, QUIET)
     try:
         many.train(jobs, threads, bool(lanes), shown)
     finally:
@@ -348,21 +347,3 @@ def _warn_of_failures(models: list[Sequential]) -> None:
         passed = f"{len(models)} trainings, {len(failed)} of which failed; model {number}: {first.stop_reason}."
         fix = "a smaller learning rate, standardised inputs, or clipnorm=1.0"
         warnings.warn(explain(passed, "a finite loss.", fix), HillwalkerWarning, stacklevel=3)
-
-
-class _Shown:
-    """The progress of a run, shown only if it takes long enough."""
-
-    def __init__(self, verbose: Any) -> None:
-        self.began = time.perf_counter()
-        self.progress = Progress(verbose, steps=1000, task="fit_many")
-        self.progress.due += QUIET
-        self.progress.begin_epoch(0)
-
-    def __call__(self, share: float) -> None:
-        self.progress.step(round(1000 * share), {})
-
-    def close(self) -> None:
-        if time.perf_counter() - self.began >= QUIET:
-            self.progress.end_epoch(0, {})
-        self.progress.close()

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hillwalker.errors import InputError, missing_dependency, unknown_name
+from hillwalker import records
+from hillwalker.errors import InputError, unknown_name
 
 HIGHER_IS_BETTER = re.compile(r"acc|accuracy|auc|precision|recall|r2_score|f\w*_?score|cosine_similarity|\w*_accuracy")
 
@@ -99,15 +100,7 @@ class History:
         for metric, values in self.history.items():
             by_epoch = dict(zip(self.epochs_of(metric), values, strict=True))
             columns[metric] = [by_epoch.get(epoch, math.nan) for epoch in self.epoch]
-        try:
-            import pandas as pd
-        except ImportError:
-            try:
-                import polars as pl
-            except ImportError:
-                raise missing_dependency("polars", "history.to_frame()", "frames") from None
-            return pl.DataFrame({"epoch": list(self.epoch), **columns})
-        return pd.DataFrame(columns, index=pd.Index(self.epoch, name="epoch"))
+        return records.to_frame({"epoch": list(self.epoch), **columns}, "epoch", "history.to_frame()")
 
     def plot(self, metrics: Sequence[str] | None = None, title: str | None = None, axes: Any = None) -> Any:
         """Return a matplotlib figure of the curves (see `hillwalker.plots.history.plot_history`)."""

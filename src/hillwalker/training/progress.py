@@ -171,6 +171,31 @@ class Progress:
             print(line, file=self.stream, flush=True)
 
 
+class Shown:
+    """The progress of one task in shares of the whole, shown only if it takes longer than `quiet` seconds.
+
+    >>> shown = Shown("blame", verbose=0)
+    >>> shown(0.5); shown.close()
+    """
+
+    def __init__(self, task: str, verbose: Any = "auto", quiet: float = 1.0) -> None:
+        self.quiet = quiet
+        self.began = time.perf_counter()
+        self.progress = Progress(verbose, steps=1000, task=task)
+        self.progress.due += quiet
+        self.progress.begin_epoch(0)
+
+    def __call__(self, share: float) -> None:
+        """Show that this share of the task is done, if an update is due."""
+        self.progress.step(round(1000 * share), {})
+
+    def close(self) -> None:
+        """Leave a line about a task that took long, and the terminal as it was."""
+        if time.perf_counter() - self.began >= self.quiet:
+            self.progress.end_epoch(0, {})
+        self.progress.close()
+
+
 class _TerminalBar:
     """One line of rich that is redrawn; what else is printed goes above it."""
 
