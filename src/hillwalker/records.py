@@ -6,7 +6,7 @@ Nothing is computed here, and no frame library is imported before a frame is ask
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ import numpy as np
 from hillwalker.errors import missing_dependency
 
 
-def to_frame(columns: Mapping[str, Sequence[Any]], index: str | None = None, call: str = "record.to_frame()") -> Any:
-    """Return columns as a pandas frame, or without pandas a polars frame; pandas takes the column `index` as its index.
+def to_frame(columns: Mapping[str, Any], index: str | None = None, call: str = "record.to_frame()") -> Any:
+    """Return columns (lists, arrays) as a pandas frame with the index `index`, or without pandas as a polars frame.
 
     Raises MissingDependencyError, naming `call`, if neither is installed.
 
