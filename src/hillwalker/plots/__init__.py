@@ -25,6 +25,7 @@ LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1)), (0, (8, 2))
 
 _PICTURES = {
     "plot_classes": "prediction",
+    "plot_gradient_check": "gradient_check",
     "plot_history": "history",
     "plot_predicted_vs_actual": "prediction",
 }
