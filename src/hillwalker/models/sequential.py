@@ -399,6 +399,7 @@ class Sequential:
             self.expects_non_finite = any(isinstance(callback, TerminateOnNaN) for callback in together.callbacks)
             together.set_model(self)
             together.set_params(params)
+            together.set_data(training)
             together.on_train_begin()  # where a backup is restored, with the epoch to go on from
         except BaseException:
             together.close()

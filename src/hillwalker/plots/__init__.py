@@ -28,6 +28,7 @@ _PICTURES = {
     "plot_gradient_check": "gradient_check",
     "plot_history": "history",
     "plot_predicted_vs_actual": "prediction",
+    "plot_recording": "recording",
 }
 """Each picture, and the module that draws it; imported when it is asked for."""
 

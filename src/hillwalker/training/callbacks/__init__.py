@@ -6,6 +6,7 @@ Names, arguments, defaults and decisions are Keras 3's.
 from hillwalker.training.callbacks.base import Callback
 from hillwalker.training.callbacks.files import BackupAndRestore, CSVLogger, ModelCheckpoint
 from hillwalker.training.callbacks.monitors import EarlyStopping, ReduceLROnPlateau
+from hillwalker.training.callbacks.recorder import Recorder
 from hillwalker.training.callbacks.several import CallbackList
 from hillwalker.training.callbacks.simple import LambdaCallback, LearningRateScheduler, ProgbarLogger, TerminateOnNaN
 
@@ -19,6 +20,7 @@ __all__ = [
     "LearningRateScheduler",
     "ModelCheckpoint",
     "ProgbarLogger",
+    "Recorder",
     "ReduceLROnPlateau",
     "TerminateOnNaN",
 ]

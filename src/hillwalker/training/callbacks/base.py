@@ -43,6 +43,9 @@ class Callback:
         """Note what `fit` was told."""
         self.params = params
 
+    def set_data(self, data: Any) -> None:
+        """Note the rows being trained on, checked, as a `training.batches.Data`; `fit` tells it before training."""
+
     def wants(self, hook: str) -> bool:
         """Return whether this callback does anything in a hook such as "on_epoch_end"."""
         method = getattr(self, hook, None)

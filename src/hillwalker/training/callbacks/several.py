@@ -114,6 +114,11 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             callback.set_params(params)
 
+    def set_data(self, data: Any) -> None:
+        """Tell all callbacks the rows being trained on."""
+        for callback in self.callbacks:
+            callback.set_data(data)
+
     def close(self) -> None:
         """Let all callbacks give back files and the terminal; for a `finally`."""
         for callback in self.callbacks:
