@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker.models import Sequential as Sequential
     from hillwalker.models import copies as copies
     from hillwalker.models import fit_many as fit_many
+    from hillwalker.seeing.blame import blame as blame
     from hillwalker.seeing.gradient_check import check_gradients as check_gradients
 
 _ROOMS = (
@@ -41,6 +42,7 @@ _ROOMS = (
 _NAMES = {
     "Input": "layers",
     "Sequential": "models",
+    "blame": "seeing.blame",
     "check_gradients": "seeing.gradient_check",
     "copies": "models",
     "fit_many": "models",

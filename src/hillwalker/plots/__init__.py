@@ -24,6 +24,7 @@ COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))  # told apart in black and white too
 
 _PICTURES = {
+    "plot_blame": "blame",
     "plot_classes": "prediction",
     "plot_gradient_check": "gradient_check",
     "plot_history": "history",

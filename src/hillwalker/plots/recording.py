@@ -1,6 +1,6 @@
 """A recording as pictures: histograms over epochs as heat maps, update ratios, gradient norms, idle units.
 
-Counts are drawn as shares of their epoch's fullest bin; nothing is smoothed.
+Histograms are drawn as densities, each epoch by itself; nothing is smoothed.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SHORT = 18  # letters of a name
 def plot_recording(recording: Recording, title: str | None = None) -> Figure:
     """Return a figure of a recording: a row of heat maps a layer, and below, ratios, gradients and idle units.
 
-    A heat map's column is an epoch, its darkness how many weights, |gradients| or activations lie at that height. The
-    green band of the update ratios is 1e-4 to 1e-2, where most trainings that go well are. Above six layers, the first
+    A heat map's column is an epoch, its darkness how densely weights, |gradients| or activations lie there. The green
+    band of the update ratios is 1e-4 to 1e-2, where most trainings that go well are. Above six layers, the first
     three and the last three are drawn. Raises InputError for a recording of fewer than two epochs.
 
     >>> import numpy as np, hillwalker as hw
@@ -51,7 +51,7 @@ def plot_recording(recording: Recording, title: str | None = None) -> Figure:
         _draw_layer(panels, recording, kernels[number], layers[number], row == 0)
     _draw_ratios(figure.add_subplot(grid[-1, 0]), recording, [kernels[number] for number in chosen])
     _draw_gradients(figure.add_subplot(grid[-1, 1]), recording, [kernels[number] for number in chosen])
-    _draw_idle(figure.add_subplot(grid[-1, 2]), recording)
+    _draw_idle(figure.add_subplot(grid[-1, 2]), recording, [kernels[number] for number in chosen])
     handles, labels = figure.axes[-3].get_legend_handles_labels()
     figure.legend(handles, labels, fontsize=SMALL, frameon=False, ncols=min(4, len(labels)), loc="outside lower center")
     if title is not None or len(chosen) < len(kernels):
@@ -91,7 +91,10 @@ def _heat(axes: Axes, recording: Recording, counts: Any, edges: Any, label: str,
     filled = np.flatnonzero(counts.sum(axis=0))
     first, last = (int(filled[0]), int(filled[-1])) if filled.size else (0, len(edges) - 2)
     first, last = max(0, first - 1), min(len(edges) - 2, last + 1)
-    shares = counts / np.maximum(counts.max(axis=1, keepdims=True), 1)
+    dense = counts / np.diff(edges)
+    # Darkest is what nine tenths of an epoch's bins stay below, or the zeros of a ReLU would leave all else white.
+    high = [np.quantile(column[column > 0], 0.9) if column.any() else 1.0 for column in dense]
+    shares = np.minimum(dense / np.array(high)[:, np.newaxis], 1.0)
     axes.pcolormesh(
         _borders(recording), edges[first : last + 2], np.sqrt(shares[:, first : last + 1].T), cmap="Blues",
         vmin=0.0, vmax=1.0, rasterized=True,
@@ -125,42 +128,38 @@ def _draw_gradients(axes: Axes, recording: Recording, places: list[int]) -> None
     style(axes, "epoch", "gradient norm", "gradient norm, by layer")
 
 
-def _draw_idle(axes: Axes, recording: Recording) -> None:
-    """Draw the shares of dead and saturated units of the layers where there can be any; values lie in [0, 1]."""
-    drawn = 0
-    for values, word in ((recording.dead, "dead"), (recording.saturated, "saturated")):
-        for place, name in enumerate(recording.layers):
-            if np.isnan(values[:, place]).all():
-                continue
-            look: dict[str, Any] = {"color": COLOURS[drawn % 7], "linestyle": LINE_STYLES[drawn % 7]}
-            axes.plot(
-                recording.epochs, 100 * values[:, place], linewidth=1.8, label=f"{_short(name, 14)}: {word}", **look
-            )
-            drawn += 1
-    style(axes, "epoch", "share of units, %", "dead and saturated units")
+def _draw_idle(axes: Axes, recording: Recording, places: list[int]) -> None:
+    """Draw the share of idle units in its layer's colour: a layer's units can be dead or saturated, never both."""
+    looks = {recording.weights[place].removesuffix("/kernel"): _look(number) for number, place in enumerate(places)}
+    look: dict[str, Any] | None = None
+    drawn = False
+    for place, name in enumerate(recording.layers):
+        # An activation layer of its own belongs to the Dense layer before it.
+        look = looks.get(name, look if recording.units[place] and not _is_dense(recording, name) else None)
+        for values in (recording.dead, recording.saturated):
+            if look is not None and not np.isnan(values[:, place]).all():
+                axes.plot(recording.epochs, 100 * values[:, place], linewidth=1.8, **look)
+                drawn = True
+    style(axes, "epoch", "share of units, %", "dead (ReLU) or saturated units")
     axes.set_ylim(-3, 103)
     _whole_ticks(axes.xaxis)
-    if drawn:
-        _below(axes)
-    else:
+    if not drawn:
         text = "no layer with ReLU, sigmoid or tanh"
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", fontsize=SMALL, color=GREY)
 
 
-def _below(axes: Axes) -> None:
-    """Put the legend where the lines are not: above if all is idle little, else below, in two columns."""
-    top = max((float(np.nanmax(line.get_ydata())) for line in axes.lines), default=0.0)
-    columns = 1 if len(axes.lines) < 4 else 2
-    axes.legend(
-        fontsize=SMALL, framealpha=0.85, edgecolor="none", loc="upper right" if top < 55 else "best", ncols=columns
-    )
+def _is_dense(recording: Recording, name: str) -> bool:
+    return f"{name}/kernel" in recording.weights
+
+
+def _look(number: int) -> dict[str, Any]:
+    return {"color": COLOURS[number % 7], "linestyle": LINE_STYLES[number % 7]}
 
 
 def _lines(axes: Axes, recording: Recording, values: Any, places: list[int]) -> None:
     for number, place in enumerate(places):
         name = _short(recording.weights[place].removesuffix("/kernel"))
-        look: dict[str, Any] = {"color": COLOURS[number % 7], "linestyle": LINE_STYLES[number % 7]}
-        axes.plot(recording.epochs, values[:, place], linewidth=1.8, label=name, **look)
+        axes.plot(recording.epochs, values[:, place], linewidth=1.8, label=name, **_look(number))
     _whole_ticks(axes.xaxis)
 
 

@@ -76,7 +76,7 @@ class Recorder(Callback):
         every: int = 1,
         memory: int = MEMORY,
         weights: bool = True,
-        bins: int = 60,
+        bins: int = 100,
         rows: int = 256,
     ) -> None:
         super().__init__()
@@ -87,9 +87,9 @@ class Recorder(Callback):
         self.every = checks.positive_integer("every", every, "Recorder(every=10)")
         self.memory = checks.positive_integer("memory", memory, "Recorder(memory=64 * 2**20)")
         self.keeps_weights = bool(weights)
-        self.bins = checks.positive_integer("bins", bins, "Recorder(bins=60)")
+        self.bins = checks.positive_integer("bins", bins, "Recorder(bins=100)")
         if self.bins < 8:
-            raise InputError(explain(f"bins={bins!r}.", "8 or more.", "Recorder(bins=60)"))
+            raise InputError(explain(f"bins={bins!r}.", "8 or more.", "Recorder(bins=100)"))
         self.rows = checks.positive_integer("rows", rows, "Recorder(rows=256)")
         self.interval = self.every
         self.first_epoch = 0
