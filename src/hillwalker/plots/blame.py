@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROWS, INPUTS, LAYERS = 10, 12, 8  # that fit
-PAST_ROWS = 20
+PAST_ROWS = 14
 CURVE = 500  # points of the curve of concentration
 
 
@@ -76,10 +76,14 @@ def _draw_concentration(axes: Axes, blame: Blame) -> None:
     chosen = np.unique(np.round(np.geomspace(1, count, CURVE)).astype(int)) - 1
     x = np.concatenate([[0.0], 100 * (chosen + 1) / count])
     for by, name, colour, line in (("loss", "loss", BLUE, "-"), ("gradient", "gradient norms", VERMILION, "--")):
-        y = np.concatenate([[0.0], 100 * blame.concentration(by)[chosen]])
-        half = 100 * blame.rows_for(0.5, by) / count
+        together = 100 * blame.concentration(by)
+        y = np.concatenate([[0.0], together[chosen]])
+        few = blame.rows_for(0.5, by)
+        half = 100 * few / count
         axes.plot(x, y, color=colour, linestyle=line, linewidth=1.8, label=f"{name}: half by {half:.3g} %")
-        axes.plot([half], [50], marker="o", color=colour, markersize=7, markeredgecolor="white", zorder=5)
+        axes.plot(
+            [half], [together[few - 1]], marker="o", color=colour, markersize=7, markeredgecolor="white", zorder=5
+        )
     axes.plot([0, 100], [0, 100], color=GREY, linestyle=":", linewidth=1.4, label="all rows alike")
     axes.axhline(50, color=BLACK, linewidth=0.7)
     axes.set_xlim(0, 100)
@@ -103,7 +107,8 @@ def _draw_inputs(axes: Axes, blame: Blame) -> None:
 
 def _draw_neurons(axes: Axes, blame: Blame) -> None:
     """Draw a strip a layer, its units side by side in their order; darkest is a layer's most blamed unit."""
-    layers = list(blame.neuron_share.items())
+    layers = [(name, shares) for name, shares in blame.neuron_share.items() if len(shares) > 1]
+    layers = layers or list(blame.neuron_share.items())  # a layer of one unit says nothing beside others
     left_out = len(layers) > LAYERS
     if left_out:
         layers = [*layers[: LAYERS // 2], *layers[-LAYERS // 2 :]]
@@ -131,12 +136,11 @@ def _heat(axes: Axes, blame: Blame, shares: Any, names: list[str], label: str, t
     last = 2 * epochs[-1] - middles[-1] if len(middles) else epochs[-1] + 0.5
     borders = np.concatenate([[first], middles, [last]])
     mesh = axes.pcolormesh(
-        borders, np.arange(len(names) + 1) - 0.5, 100 * shares.T, cmap="cividis_r", vmin=0.0, rasterized=True
+        borders, np.arange(len(names) + 1) - 0.5, 100 * shares.T, cmap="Blues", vmin=0.0, rasterized=True
     )
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     style(axes, "epoch", label, title)
-    axes.tick_params(axis="y", labelsize=SMALL if len(names) <= 14 else SMALL - 2)
     axes.grid(visible=False)
     axes.xaxis.set_major_locator(_whole_numbers())
     bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02)
