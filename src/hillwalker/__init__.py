@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker import choosing as choosing
     from hillwalker import config as config
     from hillwalker import errors as errors
+    from hillwalker import hills as hills
     from hillwalker import initializers as initializers
     from hillwalker import layers as layers
     from hillwalker import losses as losses
@@ -36,8 +37,8 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker.seeing.gradient_check import check_gradients as check_gradients
 
 _ROOMS = (
-    "activations", "backend", "callbacks", "choosing", "config", "errors", "initializers", "layers", "losses",
-    "metrics", "models", "optimizers", "plots", "regularizers", "schedules", "seeing", "utils",
+    "activations", "backend", "callbacks", "choosing", "config", "errors", "hills", "initializers", "layers",
+    "losses", "metrics", "models", "optimizers", "plots", "regularizers", "schedules", "seeing", "utils",
 )  # fmt: skip
 _NAMES = {
     "Input": "layers",
