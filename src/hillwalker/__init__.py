@@ -34,7 +34,9 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker.models import copies as copies
     from hillwalker.models import fit_many as fit_many
     from hillwalker.seeing.blame import blame as blame
+    from hillwalker.seeing.descent import descend as descend
     from hillwalker.seeing.gradient_check import check_gradients as check_gradients
+    from hillwalker.seeing.landscape import landscape as landscape
 
 _ROOMS = (
     "activations", "backend", "callbacks", "choosing", "config", "errors", "hills", "initializers", "layers",
@@ -46,7 +48,9 @@ _NAMES = {
     "blame": "seeing.blame",
     "check_gradients": "seeing.gradient_check",
     "copies": "models",
+    "descend": "seeing.descent",
     "fit_many": "models",
+    "landscape": "seeing.landscape",
     "show_config": "engine",
 }
 

@@ -26,10 +26,13 @@ LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1)), (0, (8, 2))
 _PICTURES = {
     "plot_blame": "blame",
     "plot_classes": "prediction",
+    "plot_descent": "descent",
     "plot_gradient_check": "gradient_check",
     "plot_history": "history",
     "plot_predicted_vs_actual": "prediction",
     "plot_recording": "recording",
+    "plot_surface": "landscape",
+    "plot_surface_3d": "landscape",
 }
 """Each picture, and the module that draws it; imported when it is asked for."""
 
