@@ -36,7 +36,7 @@ def levels_of(values: Array) -> tuple[Array, bool]:
         return np.array([low - 0.5, low + 0.5]), False
     if high - low <= STEEP * (lower - low):
         return np.linspace(low, high, LEVELS), False
-    first = max(float(np.quantile(finite, 0.005)) - low, 1e-6 * (high - low))
+    first = float(np.quantile(finite, 0.005)) - low or 1e-6 * (high - low)
     return low + np.concatenate([[0.0], np.geomspace(first, high - low, LEVELS - 1)]), True
 
 

@@ -5,6 +5,7 @@ Nothing is computed but the layout; losses that are not finite are gaps.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,17 +108,18 @@ def plot_surface_3d(
             axes.text(*place, text, fontsize=SMALL, color=BLACK, zorder=6, path_effects=with_halo(2.5))
     at = float(height(surface.loss)) + lift
     axes.plot([surface.place[0]], [surface.place[1]], [at], label=_of_model(surface), zorder=5, **MODEL)
-    axes.set_xlabel(_folded(surface.labels[0]), fontsize=TEXT, labelpad=10)
-    axes.set_ylabel(_folded(surface.labels[1]), fontsize=TEXT, labelpad=10)
-    axes.set_zlabel(f"loss ({surface.loss_name})", fontsize=TEXT, labelpad=10)
+    axes.set_xlabel(_folded(surface.labels[0]), fontsize=TEXT, labelpad=14)
+    axes.set_ylabel(_folded(surface.labels[1]), fontsize=TEXT, labelpad=14)
+    axes.set_zlabel(f"loss ({surface.loss_name})", fontsize=TEXT, labelpad=20)
     if is_steep:
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-        axes.zaxis.set_major_locator(MaxNLocator(nbins=6))
-        axes.zaxis.set_major_formatter(FuncFormatter(lambda power, _: f"{10**power:.3g}"))
+        marks = _round_numbers(10**low, 10**high)
+        axes.set_zticks(np.log10(marks), [f"{mark:.3g}" for mark in marks])
+    axes.locator_params(axis="x", nbins=5)
+    axes.locator_params(axis="y", nbins=5)
     axes.tick_params(labelsize=SMALL)
+    axes.tick_params(axis="z", pad=8)
     axes.view_init(elev=elevation, azim=azimuth)
-    axes.set_box_aspect(None, zoom=0.85)
+    axes.set_box_aspect(None, zoom=0.88)
     _entitle(figure, axes, title)
     return figure
 
@@ -167,6 +169,17 @@ def _numbered(surface: Surface, path: PathOnSurface) -> list[int]:
         if inside[number] and not any(near):
             chosen.append(int(number))
     return chosen
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """Return a few of 1, 2, 5, 10, 20, ... between two numbers above 0."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits, every in (((1, 2, 5), 1), ((1, 3), 1), ((1,), 1), ((1,), 1 + len(powers) // 6)):
+        marks = [digit * 10.0**power for power in powers[::every] for digit in digits]
+        inside = [mark for mark in marks if low <= mark <= high]
+        if len(inside) <= 7:
+            return inside
+    return inside
 
 
 def _of_model(surface: Surface) -> str:
