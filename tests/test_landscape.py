@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -288,6 +289,7 @@ def test_pictures_show_the_record():
         ({"seed": "a"}, InputError, "seed='a'"),
         ({"threads": 0}, InputError, "threads=0"),
         ({"recording": np.zeros((4, 7))}, InputError, "a recording of weights of shape (4, 7)"),
+        ({"recording": SimpleNamespace(vectors=None, epochs=[])}, InputError, "a recording without weights"),
         ({"recording": "recorder"}, InputTypeError, "recording='recorder'"),
         ({"verbose": 3}, InputError, "verbose=3"),
         ({"sample_weight": np.ones(3)}, InputError, "3"),

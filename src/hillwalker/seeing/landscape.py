@@ -233,8 +233,11 @@ def _recorded(recording: Any, length: int) -> tuple[Array | None, NDArray[Any]]:
     if recording is None:
         return None, np.empty(0)
     fix = "hw.landscape(model, X, y, recording=recorder.recording)"
+    given = getattr(recording, "vectors", recording)
+    if given is None:
+        raise InputError(explain("a recording without weights.", "one that kept them.", "Recorder(weights=True)"))
     try:
-        vectors = np.asarray(getattr(recording, "vectors", recording), dtype=np.float64)
+        vectors = np.asarray(given, dtype=np.float64)
         epochs = np.asarray(getattr(recording, "epochs", np.arange(len(vectors))))
     except (TypeError, ValueError):
         passed = f"recording={recording!r}."
