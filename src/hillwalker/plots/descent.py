@@ -68,7 +68,7 @@ def _outcome(path: Path) -> str:
 def _on_the_curve(paths: list[Path], terrain: Terrain) -> Figure:
     from matplotlib.lines import Line2D
 
-    columns = min(len(paths), COLUMNS)
+    columns = 2 if len(paths) == 4 else min(len(paths), COLUMNS)
     rows = math.ceil(len(paths) / columns)
     figure = new_figure(width=7.0 if columns == 1 else 4.3 * columns, height=4.2 if rows == 1 else 3.8 * rows)
     first: Axes | None = None
@@ -113,7 +113,7 @@ def _on_the_contours(paths: list[Path], terrain: Terrain) -> Figure:
         colour = COLOURS[number % len(COLOURS)]
         axes.plot(
             path.positions[:, 0], path.positions[:, 1], color=colour,
-            linewidth=1.4 + 2.2 * (len(paths) - 1 - number) / max(1, len(paths) - 1),  # where they overlap, all show
+            linewidth=1.4 + 1.6 * (len(paths) - 1 - number) / max(1, len(paths) - 1),  # where they overlap, all show
             linestyle=LINE_STYLES[number % len(LINE_STYLES)], marker=MARKS[number % len(MARKS)],
             markersize=4.5 + 1.5 * (len(paths) - 1 - number) / max(1, len(paths) - 1), markeredgecolor="white",
             markeredgewidth=0.4, markevery=max(1, path.steps // 25), label=f"{path.label}: {_outcome(path)}", zorder=4,

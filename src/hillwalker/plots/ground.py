@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-LEVELS = 14
+LEVELS = 16
 STEEP = 60.0  # how many times as high as its lower tenth a ground is whose levels are spaced by equal ratios
 HALO = "white"
 
@@ -35,7 +35,9 @@ def levels_of(values: Array) -> tuple[Array, bool]:
     if high - low <= 1e-12 * max(1.0, abs(high)):
         return np.array([low - 0.5, low + 0.5]), False
     if high - low <= STEEP * (lower - low):
-        return np.linspace(low, high, LEVELS), False
+        from matplotlib.ticker import MaxNLocator
+
+        return np.asarray(MaxNLocator(nbins=LEVELS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)), False
     first = float(np.quantile(finite, 0.005)) - low or 1e-6 * (high - low)
     return low + np.concatenate([[0.0], np.geomspace(first, high - low, LEVELS - 1)]), True
 

@@ -51,7 +51,7 @@ def plot_surface(surface: Surface, title: str | None = None) -> Figure:
         draw_ground(axes, surface.x, surface.y, surface.losses, f"loss ({surface.loss_name})")
         if surface.path is not None:
             places = surface.path.places
-            axes.plot(*places.T, label="training path, by epoch", path_effects=with_halo(3.0), zorder=4, **PATH)
+            axes.plot(*places.T, label=_of_path(surface, surface.path), path_effects=with_halo(3.0), zorder=4, **PATH)
             _number(axes, surface, surface.path)
         axes.plot(*surface.place, label=_of_model(surface), path_effects=with_halo(2.5), zorder=5, **MODEL)
         axes.set(xlim=(surface.x[0], surface.x[-1]), ylim=(surface.y[0], surface.y[-1]))
@@ -101,7 +101,7 @@ def plot_surface_3d(
         lines = height(surface.path.plane_losses) + lift
         inside = _inside(surface, surface.path)
         shown = np.where(inside, lines, np.nan)
-        axes.plot(*surface.path.places.T, shown, label="training path, by epoch", zorder=4, **PATH)
+        axes.plot(*surface.path.places.T, shown, label=_of_path(surface, surface.path), zorder=4, **PATH)
         for number in _numbered(surface, surface.path):
             place = (*surface.path.places[number], shown[number] + 1.5 * lift)
             text = str(surface.path.epochs[number])
@@ -160,8 +160,9 @@ def _inside(surface: Surface, path: PathOnSurface) -> NDArray[np.bool_]:
 
 def _numbered(surface: Surface, path: PathOnSurface) -> list[int]:
     """Return which epochs get their number: evenly chosen, inside the picture, not too near to each other."""
-    inside = _inside(surface, path)
-    size = np.array([surface.x[-1] - surface.x[0], surface.y[-1] - surface.y[0]])
+    if _is_short(surface, path):
+        return []
+    inside, size = _inside(surface, path), _size(surface)
     chosen: list[int] = []
     evenly = np.unique(np.linspace(0, len(path.epochs) - 1, NUMBERED).round().astype(int))
     for number in [*evenly[:1], *evenly[:0:-1]]:  # the first and the last before those between
@@ -180,6 +181,19 @@ def _round_numbers(low: float, high: float) -> list[float]:
         if len(inside) <= 7:
             return inside
     return inside
+
+
+def _size(surface: Surface) -> Array:
+    return np.array([surface.x[-1] - surface.x[0], surface.y[-1] - surface.y[0]])
+
+
+def _is_short(surface: Surface, path: PathOnSurface) -> bool:
+    """Return whether a path is hardly more than a dot, as most are in random directions."""
+    return bool((np.ptp(path.places, axis=0) < APART * _size(surface)).all())
+
+
+def _of_path(surface: Surface, path: PathOnSurface) -> str:
+    return "training path: hardly moves on this plane" if _is_short(surface, path) else "training path, by epoch"
 
 
 def _of_model(surface: Surface) -> str:
