@@ -213,6 +213,8 @@ def test_descriptions_leave_defaults_out():
         ((np.log, -1.0), InputError, "a start where the function is a finite number"),
         ((np.sum, None), InputError, "start=None"),
         ((3, 1.0), InputTypeError, "f=3"),
+        ((np.ones(2), 1.0), InputTypeError, "a function of an array, or a hill"),
+        (("parabola", 1.0, None, 5, None, 0, 7), InputError, "verbose=7"),
         (("parabola", 1.0, "adm"), InputError, "adam"),
         (("parabola", 1.0, []), InputError, "at least one optimizer"),
         (("parabola", 1.0, None, 0), InputError, "steps=0"),

@@ -328,7 +328,7 @@ def get(identifier: Any) -> Any:
         if identifier not in BY_NAME:
             raise unknown_name("hill", identifier, BY_NAME, "hw.descend({}, start)")
         return BY_NAME[identifier]()
-    if identifier in MAKERS or (isinstance(identifier, type) and issubclass(identifier, Hill)):
+    if any(identifier is maker for maker in MAKERS) or (isinstance(identifier, type) and issubclass(identifier, Hill)):
         return identifier()
     return identifier
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,6 +164,43 @@ class Paths:
         return "\n".join(repr(path) for path in self.paths)
 
 
+@overload
+def descend(
+    f: Any,
+    start: Any = None,
+    optimizer: str | Optimizer | type[Optimizer] | None = None,
+    steps: int = 50,
+    gradient: Callable[..., Any] | None = None,
+    seed: int = 0,
+    verbose: Any = "auto",
+) -> Path: ...
+
+
+@overload
+def descend(
+    f: Any,
+    start: Any,
+    optimizer: Sequence[Any] | Mapping[str, Any],
+    steps: int = 50,
+    gradient: Callable[..., Any] | None = None,
+    seed: int = 0,
+    verbose: Any = "auto",
+) -> Paths: ...
+
+
+@overload
+def descend(
+    f: Any,
+    start: Any = None,
+    *,
+    optimizer: Sequence[Any] | Mapping[str, Any],
+    steps: int = 50,
+    gradient: Callable[..., Any] | None = None,
+    seed: int = 0,
+    verbose: Any = "auto",
+) -> Paths: ...
+
+
 def descend(
     f: Any,
     start: Any = None,
@@ -172,7 +209,7 @@ def descend(
     gradient: Callable[..., Any] | None = None,
     seed: Any = 0,
     verbose: Any = "auto",
-) -> Any:
+) -> Path | Paths:
     """Walk down a function by an optimizer's steps, and return the path.
 
     x_(k + 1) = x_k + the optimizer's update for the slope f'(x_k): the very rule, slots, schedule, clipping and weight
