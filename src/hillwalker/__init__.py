@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker import schedules as schedules
     from hillwalker import seeing as seeing
     from hillwalker import utils as utils
+    from hillwalker.choosing import gradient_noise as gradient_noise
     from hillwalker.engine import show_config as show_config
     from hillwalker.layers import Input as Input
     from hillwalker.models import Sequential as Sequential
@@ -50,6 +51,7 @@ _NAMES = {
     "copies": "models",
     "descend": "seeing.descent",
     "fit_many": "models",
+    "gradient_noise": "choosing",
     "landscape": "seeing.landscape",
     "show_config": "engine",
 }

@@ -44,7 +44,7 @@ def plot_history(
         raise InputError(
             explain("a history without epochs.", "at least one epoch.", "model.fit(X, y, epochs=10).plot()")
         )
-    panels = _panels(len(chosen)) if axes is None else list(np.ravel(np.asarray(axes, dtype=object)))
+    panels = panels_of(len(chosen)) if axes is None else list(np.ravel(np.asarray(axes, dtype=object)))
     if len(panels) < len(chosen):
         fix = "history.plot(metrics=[...])"
         raise InputError(explain(f"{len(panels)} axes for {len(chosen)} metrics.", "one axes a metric.", fix))
@@ -56,7 +56,8 @@ def plot_history(
     return figure
 
 
-def _panels(count: int) -> list[Axes]:
+def panels_of(count: int) -> list[Axes]:
+    """Return the panels of a new figure, at most three side by side."""
     columns = 2 if count == 4 else min(count, COLUMNS)
     rows = math.ceil(count / columns)
     figure = new_figure(width=7.0 if columns == 1 else 5.2 * columns, height=4.2 if count == 1 else 3.6 * rows)
@@ -78,12 +79,12 @@ def _draw(axes: Axes, history: History, name: str) -> None:
         axes.plot(epochs, values, color=colour, linestyle=line, linewidth=1.8, marker=marker, label=label)
         drawn += [value for value in values if math.isfinite(value)]
     _mark_best(axes, history, name)
-    if _spans_decades(drawn, name):
+    if spans_decades(drawn, name):
         axes.set_yscale("log")
     elif drawn and len(history.epoch) > 1:
-        axes.yaxis.set_major_locator(_nice_ticks())
-    axes.xaxis.set_major_locator(_nice_ticks(integer=True))
-    style(axes, "epoch", _label(history, name))
+        axes.yaxis.set_major_locator(nice_ticks())
+    axes.xaxis.set_major_locator(nice_ticks(integer=True))
+    style(axes, "epoch", axis_label(history, name))
     axes.legend(fontsize=SMALL, framealpha=0.85, edgecolor="none")
 
 
@@ -101,7 +102,7 @@ def _mark_best(axes: Axes, history: History, name: str) -> None:
     )  # fmt: skip
 
 
-def _spans_decades(values: Iterable[float], name: str) -> bool:
+def spans_decades(values: Iterable[float], name: str) -> bool:
     """Tell whether a loss falls by more than a hundred times; then a scale of powers of ten shows it all."""
     known = list(values)
     falls = name == "learning_rate" or direction(name) == "min"
@@ -110,13 +111,15 @@ def _spans_decades(values: Iterable[float], name: str) -> bool:
     )
 
 
-def _nice_ticks(integer: bool = False) -> Any:
+def nice_ticks(integer: bool = False) -> Any:
+    """Return a locator of few round ticks."""
     from matplotlib.ticker import MaxNLocator
 
     return MaxNLocator(nbins=6, integer=integer, min_n_ticks=1 if integer else 3)
 
 
-def _label(history: History, name: str) -> str:
+def axis_label(history: History, name: str) -> str:
+    """Return what stands beside the axis of a metric."""
     loss = history.params.get("loss")
     if name == "loss" and isinstance(loss, str) and loss:
         return f"loss\n({loss.replace('_', ' ')})"
