@@ -309,12 +309,13 @@ void bind_network(nb::module_& module, const char* name) {
             nb::arg("x").noconvert(), nb::arg("predictions").noconvert(), nb::arg("batch_size"), nb::arg("threads"))
         .def(
             "gradients",
-            [](N& self, Matrix<T> x, Matrix<T> y, std::optional<Column<T>> weight) {
+            [](N& self, Matrix<T> x, Matrix<T> y, std::optional<Column<T>> weight, bool training, long iteration) {
                 const Rows rows = rows_of<T>(self, x, std::optional(y), weight, std::nullopt, 1);
                 nb::gil_scoped_release release;
-                return self.gradients(x.data(), y.data(), data_of<T>(weight), rows.count);
+                return self.gradients(x.data(), y.data(), data_of<T>(weight), rows.count, training, iteration);
             },
-            nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("sample_weight").noconvert().none());
+            nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("sample_weight").noconvert().none(),
+            nb::arg("training"), nb::arg("iteration"));
 }
 
 // (x, y, sample weights, row numbers), of which the last two may be None

@@ -106,7 +106,7 @@ public:
                       long first_iteration, T* predictions, int threads);
     double evaluate(const T* x, const T* y, const T* weight, Rows rows, T* predictions, int threads);
     void predict(const T* x, Rows rows, T* predictions, int threads);
-    double gradients(const T* x, const T* y, const T* weight, long rows);
+    double gradients(const T* x, const T* y, const T* weight, long rows, bool training, long iteration);
 
     long input_width() const { return input_width_; }
     long output_width() const { return output_width_; }

@@ -164,14 +164,14 @@ void Network<T>::predict(const T* x, Rows rows, T* predictions, int threads) {
 }
 
 template <class T>
-double Network<T>::gradients(const T* x, const T* y, const T* weight, long rows) {
+double Network<T>::gradients(const T* x, const T* y, const T* weight, long rows, bool training, long iteration) {
     reserve(rows);
     double value = 0;
     run_parts(1, [&](const Part& part) {
         load(part, x, y, weight, Rows{rows, rows, nullptr}, 0, rows);
-        forward(part, rows, true, 0);
+        forward(part, rows, training, iteration);
         value = loss(rows, rows, weight != nullptr) + penalty();
-        backward(part, rows, true, false);
+        backward(part, rows, training, false);
         add_penalty_gradient();
     });
     return value;

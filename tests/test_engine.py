@@ -301,6 +301,22 @@ def test_the_gradient_is_the_slope_of_the_loss(name, loss):
         assert gradient[place] == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5, abs=1e-8)
 
 
+@pytest.mark.parametrize(("training", "iteration"), [(True, 0), (True, 7), (False, 7)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_gradient_is_that_of_the_step_asked_for(training, iteration, dtype):
+    layers = [Dense(6, "tanh"), Dropout(0.4), BatchNormalization(), Dense(2)]
+    judge, judged = networks(layers, dtype)
+    x, y = np.random.default_rng(3).normal(size=(30, COLUMNS)), targets("number", 2, 30)
+    loss, gradient = judge.gradients(x, y, None, training, iteration)
+    kind = np.dtype(dtype)
+    its_loss, its_gradient = judged.gradients(x.astype(kind), y.astype(kind), None, training, iteration)
+    tolerance = 1e-12 if dtype == "float64" else 1e-5
+    assert its_loss == pytest.approx(loss, rel=tolerance)
+    np.testing.assert_allclose(its_gradient, gradient, atol=tolerance * np.abs(gradient).max())
+    other = judge.gradients(x, y, None, training, iteration + 1)[0]
+    assert (other != loss) == training  # another step, another mask
+
+
 class TestWhatTheCoreKeeps:
     def test_two_runs_are_the_same_bits(self):
         layers = [Dense(10, "relu"), Dropout(0.4), GaussianNoise(0.1), Dense(1)]

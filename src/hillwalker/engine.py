@@ -258,11 +258,20 @@ class Network:
         return [self.parameters, *(self.slots.get(name) for name in named)]
 
     def gradients(
-        self, x: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        training: bool = True,
+        iteration: int = 0,
     ) -> tuple[float, FloatArray]:
-        """Return the loss of one batch, as training sees it at its next step, and its gradient as a flat vector."""
+        """Return the loss of one batch and its gradient as a flat vector; nothing is moved.
+
+        As training sees it in the step `iteration`, masks and batch statistics included; without `training`, as
+        `evaluate` does.
+        """
         kept = self.parameters.copy()  # batch normalisation moves its statistics in a training pass
-        loss = float(self._core.gradients(x, y, sample_weight))
+        loss = float(self._core.gradients(x, y, sample_weight, training, iteration))
         self.parameters[:] = kept
         return loss, reference.trained_only(self.plan, self.gradient)
 

@@ -149,11 +149,20 @@ class Network:
             predictions[part] = self.forward(_float64(x[part]), False)[0]
 
     def gradients(
-        self, x: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        training: bool = True,
+        iteration: int = 0,
     ) -> tuple[float, FloatArray]:
-        """Return the loss of one batch, as training sees it at its next step, and its gradient as a flat vector."""
+        """Return the loss of one batch and its gradient as a flat vector; nothing is moved.
+
+        As training sees it in the step `iteration`, masks and batch statistics included; without `training`, as
+        `evaluate` does.
+        """
         kept = self.parameters.copy()  # batch normalisation moves its statistics in a training pass
-        a, memories = self.forward(_float64(x), True)
+        a, memories = self.forward(_float64(x), training, iteration)
         loss, da = self.loss(_float64(y), a, None if sample_weight is None else _float64(sample_weight))
         self.backward(memories, da)
         self.parameters[:] = kept
