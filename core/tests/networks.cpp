@@ -250,8 +250,7 @@ void test_gradients(Report& report, const Case<T>& the_case) {
     core.lend_to(naive);
     Matrix p;
     const double expected = naive.gradients(the_case.x, the_case.y, the_case.weights, 5, p);
-    const double got =
-        core.network.gradients(core.x.data(), core.y.data(), core.weight(), the_case.x.rows, true, 5);
+    const double got = core.network.gradients(core.x.data(), core.y.data(), core.weight(), the_case.x.rows, true, 5);
     report.number<T>("network: loss", got, expected, std::fmax(std::fabs(expected), 1), allowed);
     const double top = largest(naive.gradient, 0);
     compare_segments(report, "network: gradient", the_case, core.gradient, naive.gradient, top);

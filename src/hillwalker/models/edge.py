@@ -163,6 +163,14 @@ def check_own_functions(state: State, data: Data) -> None:
     tracker.reset()
 
 
+def one_row(x: Any, y: Any, sample_weight: Any, row_shape: stack.Shape | None) -> tuple[Any, Any, Any]:
+    """Return one row of numbers, its target and its weight as a batch of one; a batch as it is."""
+    if row_shape is None or np.ndim(x) != 1 or np.shape(x) != row_shape or (row_shape == (1,) and np.ndim(y) > 0):
+        return x, y, sample_weight
+    target = None if y is None else np.asarray(y).reshape(1, -1)
+    return np.asarray(x).reshape(1, -1), target, None if sample_weight is None else np.reshape(sample_weight, -1)
+
+
 def own_optimizer(identifier: Any, model: object) -> Optimizer:
     """Return the optimizer meant; one that trains another model as a copy, and a warning.
 

@@ -10,7 +10,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from hillwalker.training.history import History
 from hillwalker.training.progress import VERBOSITIES, display
 from hillwalker.training.state import State
 from hillwalker.training.tracking import Tracker
+
+if TYPE_CHECKING:
+    from hillwalker.seeing.trace import Trace
 
 Array = NDArray[Any]
 
@@ -529,6 +532,23 @@ class Sequential:
             getattr(together, f"on_{kind}_end")(self.state.tracker.results() if kind == "test" else None)
         finally:
             together.close()
+
+    # Looking
+
+    def trace(self, x: Any, y: Any = None, sample_weight: Any = None, training: bool = True) -> Trace:
+        """Return every number of one pass, forward and backward, as training would do it next; nothing is changed.
+
+        Args:
+            x: one row (inputs,) or a batch (B, inputs).
+            y: its target or targets, as `fit` takes them.
+            sample_weight: one weight a row.
+            training: with the coming step's dropout masks and the batch's own statistics; False: as `evaluate` sees it.
+        """
+        from hillwalker.seeing.passes import traced
+
+        x, y, sample_weight = edge.one_row(x, y, sample_weight, self._row_shape)
+        data = self._edge.data(x, y, sample_weight, call="trace")
+        return traced(self.state, data, bool(training))  # a model without weights is refused, not built by looking
 
     # Configuration and files
 

@@ -24,6 +24,7 @@ COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))  # told apart in black and white too
 
 _PICTURES = {
+    "plot_backward": "passes",
     "plot_activations": "shapes",
     "plot_batch_sizes": "batch_sizes",
     "plot_blame": "blame",
@@ -31,12 +32,14 @@ _PICTURES = {
     "plot_classes": "prediction",
     "plot_confidence": "shapes",
     "plot_descent": "descent",
+    "plot_forward": "passes",
     "plot_gradient_check": "gradient_check",
     "plot_gradient_noise": "noise",
     "plot_histories": "histories",
     "plot_history": "history",
     "plot_learning_rate_sweep": "learning_rate",
     "plot_loss_shapes": "shapes",
+    "plot_network": "passes",
     "plot_predicted_vs_actual": "prediction",
     "plot_recording": "recording",
     "plot_surface": "landscape",
