@@ -119,7 +119,29 @@ def test_a_gradient_beyond_both_slopes_at_a_kink_fails():
     check = check_gradients(model, np.ones((4, 2)), np.ones(4))
     assert not check.passed
     assert check.parameters[0].outside == 6
+    assert check.fails(check.parameters[0])
+    assert [suspect.what.split()[2] for suspect in check.suspects] == ["'Beyond'"]
     assert "all but" in str(check)
+
+
+def test_where_kinks_meet_the_gradient_may_lie_beyond_both_slopes():
+    # L = relu(b) - relu(-b) at b = 0: slope 1 on both sides of each unit's kink together, and relu'(0) = 0 gives 0.
+    model = hw.Sequential([hw.Input((1,)), Dense(1, name="b"), Dense(2, activation="relu", name="k"), Dense(1)])
+    kernels = [np.zeros((1, 1)), np.array([[1.0, -0.5]]), np.array([[1.0], [-1.0]])]
+    model.set_weights([array for kernel in kernels for array in (kernel, np.zeros(kernel.shape[1]))])
+    model.compile(loss="mse")
+    check = check_gradients(model, np.ones((3, 1)), np.ones(3))
+    assert check.parameters[1].outside == 1
+    assert check.passed
+    assert not check.fails(check.parameters[1])
+    assert "Several kinks meet there" in str(check)
+
+
+def test_a_loss_that_loses_digits_is_no_error():
+    # 1 - p has nine digits left near p = 1 - 1e-7: the loss jitters by far more than its last bit.
+    model = hw.Sequential([hw.Input((1,)), Dense(1, activation="sigmoid", kernel_initializer="ones")])
+    model.compile(loss="binary_crossentropy")
+    assert check_gradients(model, np.full((3, 1), 15.5), np.zeros(3)).passed
 
 
 def tried(function, at):

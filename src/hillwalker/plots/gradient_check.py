@@ -39,11 +39,7 @@ def plot_gradient_check(check: GradientCheck, title: str | None = None) -> Figur
     axes = figure.add_subplot()
     errors = [min(max(one.worst_error, LEAST), 1e3) if not math.isnan(one.worst_error) else 1e3 for one in drawn]
     for is_good, colour, marker, label in ((True, BLUE, "o", "passed"), (False, VERMILION, "X", "failed")):
-        places = [
-            place
-            for place, one in enumerate(drawn)
-            if (one.worst_error <= check.tolerance and one.outside == 0) is is_good
-        ]
+        places = [place for place, one in enumerate(drawn) if check.fails(one) is not is_good]
         if places:
             axes.hlines(places, LEAST / 3, [errors[place] for place in places], color=colour, linewidth=1.4)
             at = [errors[place] for place in places]
