@@ -72,6 +72,15 @@ def test_what_is_recorded_is_what_was():
     assert np.isnan(recording.saturated[:, 0]).all()
 
 
+def test_gradient_and_update_are_of_the_same_step():
+    """With dropout, and plain gradient descent: update = rate * gradient only if both drew the same mask."""
+    layers = [Dense(30, activation="tanh", name="h"), Dropout(0.5), Dense(1, name="o")]
+    _, recorder = recorded(3, layers, hw.optimizers.SGD(0.05))
+    recording = recorder.recording
+    expected = 0.05 * recording.gradient_norm[:, 0] / recording.weight_norm[:, 0]
+    np.testing.assert_allclose(recording.update_ratio[:, 0], expected, rtol=1e-4)
+
+
 def test_the_update_is_the_optimizers_own():
     """One more step on the probe changes the weights by just as much as was recorded."""
     model, recorder = recorded(3, optimizer=hw.optimizers.Adam(0.01, clipnorm=0.5, weight_decay=0.1))
