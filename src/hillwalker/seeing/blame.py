@@ -292,8 +292,7 @@ def _largest(shares: Float64Array, count: int) -> NDArray[np.intp]:
 
 def _lines(blame: Blame) -> Iterator[str]:
     yield repr(blame)
-    by_loss, by_gradient = (f"{blame.rows_for(0.5, by) / len(blame):.1%}" for by in MEASURES)
-    yield f"Half of the loss is carried by {by_loss} of the rows, half of the gradient norms by {by_gradient}."
+    yield f"{_half(blame, 'loss', 'the loss')}; {_half(blame, 'gradient', 'the gradient norms')}."
     yield ""
     yield f"{'row':>10}  {'loss':>10}  {'share':>6}  {'gradient norm':>13}  {'share':>6}"
     for one in blame.rows(5):
@@ -311,6 +310,13 @@ def _lines(blame: Blame) -> Iterator[str]:
         change = f"{np.mean(first.row_loss):.4g} -> {np.mean(last.row_loss):.4g}"
         few = f"half of it by {first.rows_for()} -> {last.rows_for()} rows"
         yield f"From epoch {first.epoch} to {last.epoch}: loss {change}, {few}"
+
+
+def _half(blame: Blame, by: str, what: str) -> str:
+    total = float(blame._share(by).sum())
+    if not total > 0:
+        return f"{what}: {'0 for every row' if total == 0 else 'not a number'}"
+    return f"half of {what} is carried by {blame.rows_for(0.5, by) / len(blame):.1%} of the rows"
 
 
 def _percent(share: float) -> str:
