@@ -144,7 +144,7 @@ def _draw_idle(axes: Axes, recording: Recording, places: list[int]) -> None:
     axes.set_ylim(-3, 103)
     _whole_ticks(axes.xaxis)
     if not drawn:
-        text = "no layer with ReLU, sigmoid or tanh"
+        text = "no trained layer with ReLU, sigmoid or tanh"
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", fontsize=SMALL, color=GREY)
 
 
