@@ -1,6 +1,6 @@
 """Random networks traced here and differentiated by PyTorch's autograd, in float64: every number of both, compared.
 
-    python tests/parity/trace.py --cases 300 --seed 0        depth 1 to 5, all activations, losses, sample weights
+    python tests/parity/traces.py --cases 300 --seed 0        depth 1 to 5, all activations, losses, sample weights
 
 Every z, a, dL/da, dL/dz, dL/dW, dL/db and dL/dx is compared, relative to the largest of its kind: 1e-9, or ten times
 what PyTorch's number differs from itself when its activations are computed another way, where that is more.
