@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -437,7 +438,8 @@ bool add_training(nb::handle object, Run& run, std::vector<std::function<void()>
 }
 
 // Trainings, and functions for what needs Python; `watch` is told how much is done and answers whether to stop.
-void run_all(const nb::list& trainings, long threads, const nb::callable& watch) {
+// Returns how many seconds each took, in their order; 0 for one that was not begun.
+std::vector<double> run_all(const nb::list& trainings, long threads, const nb::callable& watch) {
     Run run;
     std::vector<std::function<void()>> jobs;
     for (nb::handle object : trainings) {
@@ -450,11 +452,19 @@ void run_all(const nb::list& trainings, long threads, const nb::callable& watch)
             function();
         });
     }
+    std::vector<double> seconds(jobs.size());
+    for (std::size_t k = 0; k < jobs.size(); ++k)
+        jobs[k] = [job = std::move(jobs[k]), &took = seconds[k]] {
+            const auto began = std::chrono::steady_clock::now();
+            job();
+            took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+        };
     nb::gil_scoped_release release;
     run_jobs(jobs, threads, run, [&] {
         nb::gil_scoped_acquire gil;
         if (nb::cast<bool>(watch(long(run.done)))) run.stop = true;
     });
+    return seconds;
 }
 
 // `Flag` is as wide as T, so that the compiler makes vectors of both.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker import schedules as schedules
     from hillwalker import seeing as seeing
     from hillwalker import utils as utils
+    from hillwalker.choosing import compare as compare
     from hillwalker.choosing import gradient_noise as gradient_noise
     from hillwalker.engine import show_config as show_config
     from hillwalker.layers import Input as Input
@@ -48,6 +49,7 @@ _NAMES = {
     "Sequential": "models",
     "blame": "seeing.blame",
     "check_gradients": "seeing.gradient_check",
+    "compare": "choosing",
     "copies": "models",
     "descend": "seeing.descent",
     "fit_many": "models",

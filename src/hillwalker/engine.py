@@ -311,13 +311,15 @@ def lane_training(
     return kind(layers, loss, optimizer, sample, validation)
 
 
-def run(jobs: Sequence[Any], threads: int, watch: Callable[[int], bool]) -> None:
+def run(jobs: Sequence[Any], threads: int, watch: Callable[[int], bool]) -> list[float]:
     """Do trainings (and functions without arguments) in this order on so many threads, each when a thread is free.
+
+    Returns the seconds that each took, in the order of `jobs`.
 
     `watch` is called by this thread now and then, and at the end, with the costs of the epochs done; it returns whether
     to stop.
     """
-    _core.run(list(jobs), threads, watch)
+    return _core.run(list(jobs), threads, watch)
 
 
 def build(plan: Plan, parameters: FloatArray, slots: dict[str, FloatArray], seed: int) -> Network | reference.Network:

@@ -1,7 +1,19 @@
-"""Choose by experiment: learning rates, batch sizes; records, no pictures."""
+"""Choose by experiment: learning rates, batch sizes, anything; records, no pictures."""
 
 from hillwalker.choosing.batch_sizes import BatchSizeRuns, batch_size_runs
+from hillwalker.choosing.comparison import Comparison, Row
+from hillwalker.choosing.experiment import compare
 from hillwalker.choosing.learning_rate import Sweep, sweep_learning_rates
 from hillwalker.choosing.noise import GradientNoise, gradient_noise
 
-__all__ = ["BatchSizeRuns", "GradientNoise", "Sweep", "batch_size_runs", "gradient_noise", "sweep_learning_rates"]
+__all__ = [
+    "BatchSizeRuns",
+    "Comparison",
+    "GradientNoise",
+    "Row",
+    "Sweep",
+    "batch_size_runs",
+    "compare",
+    "gradient_noise",
+    "sweep_learning_rates",
+]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -410,11 +411,12 @@ class Sequential:
             if not was_built:
                 self._unbuild()
             raise
+        began = time.perf_counter()
         try:
             loop.fit(self, state, training, validation, settings, together)
         finally:
             together.close()
-            self.history = self.history.ended(self.interrupted, self.stop_reason)
+            self.history = self.history.ended(self.interrupted, self.stop_reason, time.perf_counter() - began)
         return self.history
 
     def resume_from(self, epoch: int, history: Mapping[str, Any]) -> None:

@@ -30,6 +30,7 @@ _PICTURES = {
     "plot_blame": "blame",
     "plot_cheat_sheet": "cheat_sheet",
     "plot_classes": "prediction",
+    "plot_comparison": "comparison",
     "plot_confidence": "shapes",
     "plot_descent": "descent",
     "plot_forward": "passes",

@@ -36,7 +36,8 @@ class History:
 
     `epoch` holds the epochs' numbers, counted from 0 as in Keras; `history` one list for each metric, "loss",
     "val_loss" and so on; `params` what `fit` was told. `interrupted` is True after Ctrl-C; `stop_reason` says in words
-    why training ended before its last epoch. With `validation_freq`, a validation list has only the epochs validated.
+    why training ended before its last epoch; `seconds` is how long it took, which `==` does not
+    look at. With `validation_freq`, a validation list has only the epochs validated.
 
     >>> record = History([0, 1, 2], {"loss": [3.0, 2.0, 1.5], "val_loss": [3.0, 2.5, 2.7]})
     >>> record
@@ -50,10 +51,11 @@ class History:
     params: dict[str, Any] = field(default_factory=dict)
     interrupted: bool = False
     stop_reason: str | None = None
+    seconds: float | None = field(default=None, compare=False)
 
-    def ended(self, interrupted: bool, stop_reason: str | None) -> History:
+    def ended(self, interrupted: bool, stop_reason: str | None, seconds: float) -> History:
         """Return the record of a training that has ended, with the reason if it was before its last epoch."""
-        return History(self.epoch, self.history, self.params, interrupted, stop_reason)
+        return History(self.epoch, self.history, self.params, interrupted, stop_reason, seconds)
 
     def epochs_of(self, metric: str) -> list[int]:
         """Return the epochs, counted from 0, to which the values of a metric belong."""

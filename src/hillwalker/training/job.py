@@ -124,8 +124,8 @@ def early_stopping_rule(early_stopping: EarlyStopping | None) -> dict[str, Any]:
     }
 
 
-def write_down(job: Job, record: tuple[list[float], list[float], int, bool, bool]) -> None:
-    """Give a model the record of what the core has done."""
+def write_down(job: Job, record: tuple[list[float], list[float], int, bool, bool], seconds: float) -> None:
+    """Give a model the record of what the core has done in so many seconds."""
     model, optimizer = job.model, job.state.optimizer
     losses, validation_losses, steps, finite, interrupted = record
     assert optimizer is not None
@@ -139,4 +139,4 @@ def write_down(job: Job, record: tuple[list[float], list[float], int, bool, bool
     model.first_epoch, model.interrupted, model.stop_reason = 0, interrupted, reason
     model.stop_training = len(losses) < job.settings.epochs and not interrupted
     history = History(list(range(len(losses))), curves if losses else {}, job.params)
-    model.history = history.ended(interrupted, reason)
+    model.history = history.ended(interrupted, reason, seconds)

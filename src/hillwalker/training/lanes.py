@@ -116,8 +116,8 @@ class InLanes:
 
     done = 0  # the core counts
 
-    def end(self) -> None:
-        """Write down what the core has done."""
+    def end(self, seconds: float) -> None:
+        """Write down what the core has done, and each model's share of the seconds."""
         for number, job in enumerate(self.jobs):
             job.params["lanes"] = True
-            write_down(job, self.work.record(number))
+            write_down(job, self.work.record(number), seconds / len(self.jobs))

@@ -59,14 +59,15 @@ def train(jobs: Sequence[Job], threads: int, lanes: bool, show: Callable[[float]
             return interruption.asked
 
         of_one_network = config.threads()
+        seconds = [0.0] * len(runs)
         try:
             if len(runs) > 1:
                 config.set_threads(1)  # those that Python runs ask for it; together they have threads enough
-            engine.run([run.work for run in runs], threads, watch)
+            seconds = engine.run([run.work for run in runs], threads, watch)
         finally:
             config.set_threads(of_one_network)
-            for run in runs:
-                run.end()
+            for run, took in zip(runs, seconds, strict=True):
+                run.end(took)
     for run in in_python:
         if run.error is not None:
             raise run.error
@@ -84,9 +85,9 @@ class _InCore:
         rule = early_stopping_rule(job.early_stopping)
         self.work = job.state.network.training(job.sample.for_the_core(), validation, course(job), rule)
 
-    def end(self) -> None:
-        """Write down what the core has done."""
-        write_down(self.job, self.work.record)
+    def end(self, seconds: float) -> None:
+        """Write down what the core has done, and how long it took."""
+        write_down(self.job, self.work.record, seconds)
 
 
 class _InPython:
@@ -129,8 +130,8 @@ class _InPython:
         finally:
             state.seed, self.ended = own_seed, True
 
-    def end(self) -> None:
-        """Leave a record also where the training never began."""
+    def end(self, seconds: float) -> None:
+        """Leave everything as `fit` has written it down."""
 
 
 def _given(model: Any, data: Data) -> tuple[Any, ...]:

@@ -1,0 +1,68 @@
+"""Which rows a run trains on and which it validates on: one split, folds, or folds that lie in time.
+
+Pure functions of row numbers; the same for all variants, so that runs can be paired.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hillwalker import checks
+from hillwalker.errors import InputError, explain
+
+Rows = NDArray[np.uint32]
+Split = tuple[Rows, Rows]
+
+
+def one_split(rows: int, share: Any) -> Split:
+    """Return all rows but the last `share` of them, and these, as `fit` does with `validation_split`.
+
+    >>> [part.tolist() for part in one_split(5, 0.4)]
+    [[0, 1, 2], [3, 4]]
+    """
+    kept = checks.validation_split(share, rows)
+    if kept == rows:
+        passed = f"validation_split={share!r}: nothing to validate on."
+        raise InputError(explain(passed, "a share above 0.", "compare(model, X, y, vary=..., validation_split=0.2)"))
+    numbers = np.arange(rows, dtype=np.uint32)
+    return numbers[:kept], numbers[kept:]
+
+
+def folds(rows: int, count: int, seed: int, labels: NDArray[Any] | None = None) -> list[Split]:
+    """Return `count` splits at random of which each row is validated on in one; with `labels` (rows,), stratified.
+
+    >>> [sorted(held_out.tolist()) for _, held_out in folds(4, 2, seed=0)]
+    [[1, 2], [0, 3]]
+    """
+    _require_rows(rows, count, 2 * count)
+    order = np.random.default_rng(seed).permutation(rows)
+    if labels is not None:
+        order = order[np.argsort(labels[order], kind="stable")]  # the classes one after another, then dealt like cards
+    dealt = np.empty(rows, dtype=np.int64)
+    dealt[order] = np.arange(rows) % count
+    everything = np.arange(rows, dtype=np.uint32)
+    return [(everything[dealt != fold], everything[dealt == fold]) for fold in range(count)]
+
+
+def folds_in_time(rows: int, count: int) -> list[Split]:
+    """Return `count` splits of which each validates on the stretch that follows the rows trained on.
+
+    The rows are cut into count + 1 stretches; split k trains on the first k of them and validates on the next.
+
+    >>> [(past.tolist(), future.tolist()) for past, future in folds_in_time(6, 2)]
+    [([0, 1], [2, 3]), ([0, 1, 2, 3], [4, 5])]
+    """
+    _require_rows(rows, count, 2 * (count + 1))
+    ends = [round(rows * part / (count + 1)) for part in range(1, count + 2)]
+    everything = np.arange(rows, dtype=np.uint32)
+    return [(everything[:start], everything[start:end]) for start, end in pairwise(ends)]
+
+
+def _require_rows(rows: int, count: int, least: int) -> None:
+    if count < 2 or rows < least:
+        passed = f"folds={count} of {rows} rows."
+        raise InputError(explain(passed, "2 folds or more, of at least 2 rows each.", "compare(model, X, y, folds=5)"))

@@ -1,0 +1,106 @@
+"""The curves of a comparison, each variant's median with the band of its seeds, beside the scores and their intervals.
+
+Medians and quartiles are all that is computed here.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hillwalker.errors import unknown_name
+from hillwalker.plots import BLACK, COLOURS, GREY, LINE_STYLES, SMALL, new_figure, style
+from hillwalker.scores import rounded
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from hillwalker.choosing import Comparison, Row
+
+MOST = 7  # variants whose curves are told apart by colour and line; of more, the best
+MOST_IN_LEGEND = 4
+MOST_ROWS = 20  # variants whose scores are drawn
+
+
+def plot_comparison(comparison: Comparison, metric: str | None = None) -> Figure:
+    """Return two panels: a metric by epoch, median and band (quartiles) over the runs; and each variant's score.
+
+    `metric` is the one compared unless told. On the right, the mean with its 95 % interval, best at the top.
+    Raises InputError for an unknown metric.
+    """
+    name = comparison.metric if metric is None else metric
+    if name not in comparison.curves:
+        raise unknown_name("metric", name, comparison.curves, "comparison.plot({})")
+    rows = comparison.table
+    shown = [comparison.labels.index(row.label) for row in rows[:MOST]]
+    figure = new_figure(11.0, max(4.4, 1.4 + 0.42 * min(len(rows), MOST_ROWS)))
+    left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.35, 1]})
+    for place, number in enumerate(shown):
+        _curve(left, comparison, name, number, place)
+    _scale(left, [comparison.curves[name][number] for number in shown])
+    runs = comparison.runs.shape[1] * comparison.runs.shape[2]
+    title = f"Median and middle half of {runs} runs" + (f", the best {MOST} variants" if len(rows) > MOST else "")
+    style(left, "epoch", name.replace("_", " "), title)
+    if len(shown) <= MOST_IN_LEGEND:  # of more, the labels on the right have the curves' colours
+        left.legend(fontsize=SMALL, framealpha=0.85, edgecolor="none")
+    _scores(right, comparison)
+    return figure
+
+
+def _curve(axes: Axes, comparison: Comparison, name: str, number: int, place: int) -> None:
+    curves = comparison.curves[name][number].reshape(-1, comparison.curves[name].shape[-1])
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # epochs that no run reached stay empty
+        low, middle, high = np.nanquantile(curves, [0.25, 0.5, 0.75], axis=0)
+    epochs = np.arange(1, len(middle) + 1)
+    colour, line = COLOURS[place], LINE_STYLES[place]
+    axes.plot(epochs, middle, color=colour, linestyle=line, linewidth=1.8, label=comparison.labels[number])
+    axes.fill_between(epochs, low, high, color=colour, alpha=0.18, linewidth=0)
+
+
+def _scale(axes: Axes, curves: list[Any]) -> None:
+    values = np.concatenate([curve[np.isfinite(curve)].ravel() for curve in curves])
+    if values.size and values.min() > 0 and values.max() / values.min() > 100:
+        axes.set_yscale("log")
+
+
+def _scores(axes: Axes, comparison: Comparison) -> None:
+    rows = comparison.table[:MOST_ROWS]
+    low, high = _range_of(rows)
+    for place, row in enumerate(rows):
+        colour = COLOURS[place] if place < MOST else GREY
+        if not low <= row.mean <= high:
+            words = (
+                f"failed in {row.failed} runs" if not np.isfinite(row.mean) else f"off the scale: {rounded(row.mean)}"
+            )
+            axes.text(high, place, words, va="center", ha="right", fontsize=SMALL, color=GREY)
+            continue
+        if np.isfinite(row.low):
+            axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2.2, solid_capstyle="butt")
+        axes.plot([row.mean], [place], marker="o", color=colour, markeredgecolor=BLACK, markersize=6)
+    labels = [f"{row.label}\n{row.probability:.0%} to be best" for row in rows]
+    axes.set_yticks(range(len(rows)), labels)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(low, high)
+    style(axes, comparison.metric.replace("_", " "), "", "Mean score and its 95 % interval")
+    axes.tick_params(axis="y", length=0)
+    if len(comparison.table) > MOST_IN_LEGEND:
+        for place, text in enumerate(axes.get_yticklabels()):
+            text.set_color(COLOURS[place] if place < MOST else GREY)
+
+
+def _range_of(rows: Sequence[Row]) -> tuple[float, float]:
+    """Return the scale's ends: all means but those so far off that the others would be one dot."""
+    means = [row.mean for row in rows if np.isfinite(row.mean)]
+    if not means:
+        return 0.0, 1.0
+    quarter, half, three_quarters = np.quantile(means, [0.25, 0.5, 0.75])
+    reach = 6 * max(three_quarters - quarter, abs(half) * 0.02, 1e-12)
+    near = [row for row in rows if abs(row.mean - half) <= reach]
+    ends = [end for row in near for end in (row.mean, row.low, row.high) if abs(end - half) <= 2 * reach]
+    margin = 0.06 * (max(ends) - min(ends) or abs(half) or 1.0)
+    return min(ends) - margin, max(ends) + margin
