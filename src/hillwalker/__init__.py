@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker import seeing as seeing
     from hillwalker import utils as utils
     from hillwalker.choosing import compare as compare
+    from hillwalker.choosing import find_learning_rate as find_learning_rate
     from hillwalker.choosing import gradient_noise as gradient_noise
     from hillwalker.engine import show_config as show_config
     from hillwalker.layers import Input as Input
@@ -52,6 +53,7 @@ _NAMES = {
     "compare": "choosing",
     "copies": "models",
     "descend": "seeing.descent",
+    "find_learning_rate": "choosing",
     "fit_many": "models",
     "gradient_noise": "choosing",
     "landscape": "seeing.landscape",

@@ -5,15 +5,18 @@ from hillwalker.choosing.comparison import Comparison, Row
 from hillwalker.choosing.experiment import compare
 from hillwalker.choosing.learning_rate import Sweep, sweep_learning_rates
 from hillwalker.choosing.noise import GradientNoise, gradient_noise
+from hillwalker.choosing.race import LearningRate, find_learning_rate
 
 __all__ = [
     "BatchSizeRuns",
     "Comparison",
     "GradientNoise",
+    "LearningRate",
     "Row",
     "Sweep",
     "batch_size_runs",
     "compare",
+    "find_learning_rate",
     "gradient_noise",
     "sweep_learning_rates",
 ]

@@ -42,6 +42,7 @@ _PICTURES = {
     "plot_loss_shapes": "shapes",
     "plot_network": "passes",
     "plot_predicted_vs_actual": "prediction",
+    "plot_race": "race",
     "plot_recording": "recording",
     "plot_surface": "landscape",
     "plot_surface_3d": "landscape",

@@ -28,7 +28,14 @@ def plot_learning_rate_sweep(sweep: Sweep, title: str | None = None) -> Figure:
     'log'
     """
     figure = new_figure(8.4, 4.8)
-    axes = figure.add_subplot()
+    draw_sweep(figure.add_subplot(), sweep)
+    if title is not None:
+        figure.suptitle(title, fontsize=TEXT + 2, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+def draw_sweep(axes: Axes, sweep: Sweep) -> None:
+    """Draw a sweep into one panel, its legend beside it."""
     rates, smoothed = sweep.rates, sweep.smoothed
     axes.plot(rates, sweep.losses, ".", color=GREY, alpha=0.5, markersize=5, label="each batch")
     axes.plot(rates, smoothed, color=BLUE, linewidth=2.2, label="smoothed")
@@ -51,9 +58,6 @@ def plot_learning_rate_sweep(sweep: Sweep, title: str | None = None) -> Figure:
     axes.legend(
         fontsize=SMALL, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, frameon=False, labelspacing=0.7
     )
-    if title is not None:
-        figure.suptitle(title, fontsize=TEXT + 2, fontweight="bold", x=0.01, ha="left")
-    return figure
 
 
 def _heights(axes: Axes, sweep: Sweep) -> None:

@@ -1,0 +1,186 @@
+"""Data sets and networks that choices are judged on: many kinds, each cut into rows to learn from and rows to judge by.
+
+Nothing is trained here. All come with scikit-learn or arch, or are generated: nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A data set and a network for it: (rows, I) and targets to learn from, others that nothing may learn from."""
+
+    name: str
+    task: str
+    X: Array
+    y: Array
+    X_test: Array
+    y_test: Array
+    hidden: tuple[int, ...]
+    batch_size: int
+    epochs: int
+    in_time: bool = False
+
+    @property
+    def outputs(self) -> int:
+        return int(self.y.max()) + 1 if self.task == "multiclass" else 1
+
+    def model(self, optimizer: Any = "adam", **dense: Any) -> Any:
+        """Return the network, compiled with the loss that goes with the task."""
+        import hillwalker as hw
+
+        activation, loss = {
+            "regression": ("linear", "mse"),
+            "binary": ("sigmoid", "binary_crossentropy"),
+            "multiclass": ("softmax", "sparse_categorical_crossentropy"),
+        }[self.task]
+        layers = [hw.layers.Dense(units, activation="relu", **dense) for units in self.hidden]
+        output = hw.layers.Dense(self.outputs, activation=activation)
+        model = hw.Sequential([hw.Input((self.X.shape[1],)), *layers, output])
+        model.compile(optimizer, loss)
+        return model
+
+    def constant_loss(self) -> float:
+        """Return the loss on the test rows of always predicting what is best on the rows learned from."""
+        if self.task == "regression":
+            return float(np.mean((self.y_test - self.y.mean()) ** 2))
+        classes = max(self.outputs, 2)
+        shares = np.bincount(self.y.astype(int), minlength=classes) / len(self.y)
+        return float(-np.mean(np.log(np.maximum(shares[self.y_test.astype(int)], 1e-7))))
+
+
+def _scaled(train: Array, test: Array) -> tuple[Array, Array]:
+    mean, deviation = train.mean(axis=0), train.std(axis=0)
+    deviation = np.where(deviation > 0, deviation, 1.0)
+    return (train - mean) / deviation, (test - mean) / deviation
+
+
+def _problem(
+    name: str,
+    task: str,
+    X: Array,
+    y: Array,
+    hidden: tuple[int, ...],
+    batch_size: int,
+    epochs: int,
+    in_time: bool = False,
+) -> Problem:
+    """Cut off 40 % to judge by: at random, or the last rows of those that lie in time."""
+    order = np.arange(len(X)) if in_time else np.random.default_rng(7).permutation(len(X))
+    cut = int(0.6 * len(X))
+    learn, judge = order[:cut], order[cut:]
+    x, x_test = _scaled(np.asarray(X, float)[learn], np.asarray(X, float)[judge])
+    t, t_test = np.asarray(y, float)[learn], np.asarray(y, float)[judge]
+    if task == "regression":
+        t, t_test = _scaled(t, t_test)
+    single = np.float32
+    return Problem(name, task, x.astype(single), t.astype(single), x_test.astype(single), t_test.astype(single),
+                   hidden, batch_size, epochs, in_time)  # fmt: skip
+
+
+def _flipped(y: Array, share: float, seed: int) -> Array:
+    """Return labels of which a share is drawn anew."""
+    random = np.random.default_rng(seed)
+    wrong = random.random(len(y)) < share
+    return np.where(wrong, random.integers(int(y.max()) + 1, size=len(y)), y)
+
+
+def _bundled() -> list[Problem]:
+    from sklearn import datasets
+
+    def data(name: str) -> Any:
+        return getattr(datasets, f"load_{name}")(return_X_y=True)
+
+    digits = data("digits")
+    return [
+        _problem("diabetes", "regression", *data("diabetes"), (32,), 32, 60),
+        _problem("diabetes, wide", "regression", *data("diabetes"), (128, 64), 16, 40),
+        _problem("breast cancer", "binary", *data("breast_cancer"), (32, 16), 32, 40),
+        _problem("breast cancer, noisy labels", "binary", data("breast_cancer")[0],
+                 _flipped(data("breast_cancer")[1], 0.3, 1), (32,), 32, 40),
+        _problem("iris", "multiclass", *data("iris"), (16,), 16, 60),
+        _problem("wine", "multiclass", *data("wine"), (16,), 16, 50),
+        _problem("digits", "multiclass", *digits, (64, 32), 32, 20),
+        _problem("digits, noisy labels", "multiclass", digits[0], _flipped(digits[1], 0.3, 2), (64,), 64, 20),
+        _problem("digits, few rows", "multiclass", digits[0][:300], digits[1][:300], (32,), 16, 30),
+        _problem("linnerud pulse", "regression", data("linnerud")[0].repeat(8, axis=0)
+                 + np.random.default_rng(3).normal(size=(160, 3)), data("linnerud")[1][:, 2].repeat(8), (16,), 16, 40),
+    ]  # fmt: skip
+
+
+def _generated() -> list[Problem]:
+    from sklearn import datasets as d
+
+    def labels(
+        name: str, seed: int, rows: int, hidden: tuple[int, ...], batch: int, epochs: int, **told: Any
+    ) -> Problem:
+        X, y = d.make_classification(rows, random_state=seed, **told)
+        return _problem(name, "multiclass" if y.max() > 1 else "binary", X, y, hidden, batch, epochs)
+
+    def shape(name: str, maker: Callable[..., Any], hidden: tuple[int, ...], **told: Any) -> Problem:
+        X, y = maker(n_samples=800, random_state=5, **told)
+        return _problem(name, "binary", X, y, hidden, 32, 50)
+
+    def amount(name: str, maker: Callable[..., Any], rows: int, hidden: tuple[int, ...], batch: int, epochs: int,
+               **told: Any) -> Problem:  # fmt: skip
+        X, y = maker(n_samples=rows, random_state=6, **told)[:2]
+        return _problem(name, "regression", X, y, hidden, batch, epochs)
+
+    random = np.random.default_rng(8)
+    sines = random.uniform(-3, 3, size=(500, 1))
+    steps = random.normal(size=(800, 5))
+    tails = random.normal(size=(700, 8))
+    waves = np.sin(2 * sines[:, 0]) + 0.2 * random.normal(size=500)
+    products = steps[:, 0] * steps[:, 1] + 0.3 * random.normal(size=800)
+    heavy = tails @ random.normal(size=8) + random.standard_t(2, 700)
+    return [
+        labels("classification", 0, 1000, (32,), 32, 40, n_features=20, n_informative=5),
+        labels("classification, hard", 1, 1000, (64, 32), 32, 40, n_features=20, n_informative=10, class_sep=0.5),
+        labels("classification, noisy", 2, 800, (32,), 32, 40, n_features=10, flip_y=0.3),
+        labels("classification, imbalanced", 3, 1200, (32,), 64, 40, n_features=15, weights=[0.92]),
+        labels("classification, few rows", 4, 150, (32,), 16, 60, n_features=20, n_informative=4),
+        labels("four classes", 5, 1200, (32, 32), 32, 30, n_features=12, n_informative=8, n_classes=4),
+        labels("many columns", 6, 500, (32,), 32, 30, n_features=100, n_informative=6),
+        labels("large batches", 7, 2000, (32,), 256, 40, n_features=20, n_informative=8),
+        shape("moons", d.make_moons, (16, 16), noise=0.25),
+        shape("circles", d.make_circles, (16, 16), noise=0.15, factor=0.5),
+        amount("friedman 1", d.make_friedman1, 800, (32, 16), 32, 50, noise=1.0),
+        amount("friedman 2", d.make_friedman2, 800, (32,), 32, 50, noise=50.0),
+        amount("friedman 3", d.make_friedman3, 800, (32,), 32, 50, noise=0.1),
+        amount("linear", d.make_regression, 600, (32,), 32, 40, n_features=20, n_informative=8, noise=40.0),
+        amount("linear, few rows", d.make_regression, 120, (16,), 16, 60, n_features=15, noise=30.0),
+        amount("swiss roll", d.make_swiss_roll, 900, (32, 32), 32, 40, noise=0.5),
+        amount("sparse uncorrelated", d.make_sparse_uncorrelated, 700, (32,), 32, 40, n_features=12),
+        _problem("sine", "regression", sines, waves, (32, 16), 16, 60),
+        _problem("product", "regression", steps, products, (32,), 32, 50),
+        _problem("heavy tails", "regression", tails, heavy, (32,), 32, 40),
+        _problem("step", "binary", steps, (steps[:, 0] > steps[:, 1] ** 2 - 0.5).astype(float), (24,), 32, 50),
+        _problem("pure noise", "regression", steps, random.normal(size=800), (16,), 32, 30),
+    ]  # fmt: skip
+
+
+def _financial() -> list[Problem]:
+    from hillwalker.finance import load_sp500, volatility_features
+
+    features = volatility_features(load_sp500())
+    X, y = features.X[-2500:], features.y[-2500:]
+    direction = (np.diff(y, prepend=y[0]) > 0).astype(float)
+    return [
+        _problem("volatility", "regression", X, y, (32,), 64, 40, in_time=True),
+        _problem("volatility, small batches", "regression", X, y, (32, 16), 16, 20, in_time=True),
+        _problem("volatility rises", "binary", X, direction, (32,), 64, 40, in_time=True),
+    ]
+
+
+def problems() -> list[Problem]:
+    """Return all data sets with their networks."""
+    return [*_bundled(), *_generated(), *_financial()]
