@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker import seeing as seeing
     from hillwalker import utils as utils
     from hillwalker.choosing import compare as compare
+    from hillwalker.choosing import compare_batch_sizes as compare_batch_sizes
     from hillwalker.choosing import find_learning_rate as find_learning_rate
     from hillwalker.choosing import gradient_noise as gradient_noise
     from hillwalker.engine import show_config as show_config
@@ -51,6 +52,7 @@ _NAMES = {
     "blame": "seeing.blame",
     "check_gradients": "seeing.gradient_check",
     "compare": "choosing",
+    "compare_batch_sizes": "choosing",
     "copies": "models",
     "descend": "seeing.descent",
     "find_learning_rate": "choosing",

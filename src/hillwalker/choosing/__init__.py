@@ -1,6 +1,7 @@
 """Choose by experiment: learning rates, batch sizes, anything; records, no pictures."""
 
-from hillwalker.choosing.batch_sizes import BatchSizeRuns, batch_size_runs
+from hillwalker.choosing.batch_runs import BatchSizeRuns, batch_size_runs
+from hillwalker.choosing.batch_sizes import BatchSizes, compare_batch_sizes
 from hillwalker.choosing.comparison import Comparison, Row
 from hillwalker.choosing.experiment import compare
 from hillwalker.choosing.learning_rate import Sweep, sweep_learning_rates
@@ -9,6 +10,7 @@ from hillwalker.choosing.race import LearningRate, find_learning_rate
 
 __all__ = [
     "BatchSizeRuns",
+    "BatchSizes",
     "Comparison",
     "GradientNoise",
     "LearningRate",
@@ -16,6 +18,7 @@ __all__ = [
     "Sweep",
     "batch_size_runs",
     "compare",
+    "compare_batch_sizes",
     "find_learning_rate",
     "gradient_noise",
     "sweep_learning_rates",

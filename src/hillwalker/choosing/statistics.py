@@ -56,6 +56,28 @@ def interval(values: Array, confidence: float = 0.95, overlap: float = 0.0) -> t
     return mean, mean - half, mean + half
 
 
+def median_interval(values: Array, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Return the median of values (n,) and the ends of its interval, which are two of the values; NaN where n is small.
+
+    The k-th lowest and the k-th highest, k the largest with P(Binomial(n, 1/2) < k) <= (1 - confidence) / 2: nothing is
+    assumed of how the values are distributed, and infinite ones may be among them.
+
+    >>> median_interval(np.array([3.0, 1.0, 2.0, 5.0, 4.0, math.inf]))
+    (3.5, 1.0, inf)
+    """
+    n = len(values)
+    if n == 0:
+        return math.nan, math.nan, math.nan
+    ordered = np.sort(values)
+    low_middle, high_middle = float(ordered[(n - 1) // 2]), float(ordered[n // 2])
+    median = low_middle if low_middle == high_middle else (low_middle + high_middle) / 2
+    below, k = 0.0, 0
+    while below + math.comb(n, k) * 0.5**n <= (1 - confidence) / 2:
+        below += math.comb(n, k) * 0.5**n
+        k += 1
+    return (median, math.nan, math.nan) if k == 0 else (median, float(ordered[k - 1]), float(ordered[n - k]))
+
+
 def probability_of_being_best(scores: Array, seed: int = 0) -> Array:
     """Return how often each variant's mean is the lowest, (variants,), given scores (variants, n): lower is better.
 

@@ -26,6 +26,7 @@ LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1)), (0, (8, 2))
 _PICTURES = {
     "plot_backward": "passes",
     "plot_activations": "shapes",
+    "plot_batch_runs": "batch_runs",
     "plot_batch_sizes": "batch_sizes",
     "plot_blame": "blame",
     "plot_cheat_sheet": "cheat_sheet",

@@ -1,4 +1,7 @@
-"""Trainings of several batch sizes beside each other: the batches' losses, and the loss on all rows over them."""
+"""Batch sizes beside each other: the validation loss by epoch, by step and by second, and where it ends.
+
+Medians and quartiles are all that is computed here.
+"""
 
 from __future__ import annotations
 
@@ -7,70 +10,81 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hillwalker.choosing.batch_sizes import BatchSizeRuns
-from hillwalker.plots import COLOURS, GREY, LINE_STYLES, SMALL, TEXT, new_figure, style
+from hillwalker.plots import GREY, SMALL, TEXT, new_figure, style
+from hillwalker.plots.comparison import MOST, draw_band, draw_scores, scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from hillwalker.choosing import BatchSizes
 
-HIGHEST = 1e100  # that is drawn; near the largest float, matplotlib's own arithmetic overflows
 
+def plot_batch_sizes(found: BatchSizes, title: str | None = None) -> Figure:
+    """Return four panels: validation loss by epoch, by step and by second, and the final one with its interval.
 
-def plot_batch_sizes(runs: BatchSizeRuns, title: str | None = None) -> Figure:
-    """Return a figure of trainings of several batch sizes: each step's batch loss faint, the loss on all rows over it.
-
-    A panel for each size, on the same scale, against the epochs; the steps stand in its heading.
-
-    >>> from hillwalker.choosing.batch_sizes import BatchRun
-    >>> run = BatchRun(2, np.array([1.0, 0.5]), np.array([0, 2]), np.array([1.0, 0.4]))
-    >>> [axes.get_title(loc="left") for axes in plot_batch_sizes(BatchSizeRuns((run,), 4, "mean_squared_error")).axes]
-    ['batch size 2: 2 steps']
+    Lines are medians over the seeds, bands their middle half; the dashed line is the target. Of more than seven sizes,
+    the best seven have curves.
     """
-    count = len(runs.runs)
-    columns = min(count, 3)
-    rows = math.ceil(count / columns)
-    figure = new_figure(max(5.6, 4.0 * columns), 3.5 * rows + 0.6)
-    first: Axes | None = None
-    for place, run in enumerate(runs.runs):
-        axes = figure.add_subplot(rows, columns, place + 1, sharey=first)
-        first = first or axes
-        an_epoch = max(1, runs.rows // run.size)
-        losses = np.where(run.losses < HIGHEST, run.losses, np.nan)
-        axes.plot(np.arange(len(losses)) / an_epoch, losses, color=GREY, alpha=0.5, linewidth=0.9, label="each batch")
-        whole = np.where(run.whole < HIGHEST, run.whole, np.nan)
-        colour = COLOURS[place % len(COLOURS)]
-        line = LINE_STYLES[place % len(LINE_STYLES)]
-        axes.plot(run.steps / an_epoch, whole, color=colour, linestyle=line, linewidth=2.2, label="all rows")
-        name = f"batch size {run.size}: {len(losses)} step{'s' if len(losses) != 1 else ''}"
-        if run.size == runs.rows and count > 1:
-            name = f"all {run.size} rows: {len(losses)} step{'s' if len(losses) != 1 else ''}"
-        loss = f"loss\n({runs.loss.replace('_', ' ')})" if place % columns == 0 else ""
-        style(axes, "epoch", loss, name)
-    _heights(figure.axes, runs)
-    corner: Any = "lower right" if figure.axes[0].get_yscale() == "log" else "upper right"
-    for axes in figure.axes:
-        axes.legend(fontsize=SMALL, loc=corner, framealpha=0.85, edgecolor="none")
+    from matplotlib.ticker import MaxNLocator
+
+    figure = new_figure(11.0, max(7.6, 4.4 + 0.42 * len(found.sizes)))
+    panels = figure.subplots(2, 2)
+    shown = [found.sizes.index(size) for size in _shown(found)]
+    steps = found.steps_an_epoch
+    seconds = [row.seconds_an_epoch[0] for row in found.table]
+    longest = max((each for each in seconds if math.isfinite(each)), default=1.0) * found.comparison.epochs.max()
+    unit, name = (1.0, "s") if longest >= 1 else (1000.0, "ms")
+    curves = found.comparison.curves["val_loss"][:, :, 0]
+    axes: Axes
+    for axes, widths, label, heading in (
+        (panels[0, 0], np.ones(len(steps)), "epoch", "By epoch: the same rows seen"),
+        (panels[0, 1], steps, "step", "By step: the same number of updates"),
+        (panels[1, 0], unit * np.array(seconds), f"training time ({name})", "By time: what is waited for"),
+    ):
+        for place, number in enumerate(shown):
+            x = widths[number] * np.arange(1, curves.shape[-1] + 1)
+            draw_band(axes, x, curves[number], place, f"batch size {found.sizes[number]}")
+        scale(axes, [curves[number] for number in shown])
+        if math.isfinite(found.target):
+            axes.axhline(found.target, color=GREY, linestyle="--", linewidth=1.2, label="target")
+        if label == "epoch":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        else:
+            axes.set_xscale("log")
+            _name_one_two_five(axes)
+        style(axes, label, "validation loss", heading)
+    places = {found.comparison.labels[number]: place for place, number in enumerate(shown)}
+    draw_scores(panels[1, 1], found.comparison, _labels(found), places, in_order=True)
+    style(panels[1, 1], "validation loss", "", "At the end: mean and its 95 % interval")
+    handles, names = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
     if title is not None:
         figure.suptitle(title, fontsize=TEXT + 2, fontweight="bold", x=0.01, ha="left")
     return figure
 
 
-def _heights(axes: list[Axes], runs: BatchSizeRuns) -> None:
-    """Choose one scale for all panels; single batches far above the rest are cut off."""
-    losses = np.concatenate([run.losses for run in runs.runs] + [run.whole for run in runs.runs])
-    losses = losses[np.isfinite(losses)]
-    whole = np.concatenate([run.whole for run in runs.runs])
-    whole = whole[np.isfinite(whole)]
-    if len(losses) == 0:
-        return
-    low, high = np.percentile(losses, [2, 98])
-    if len(whole) and whole.max() <= 100 * np.median(whole):
-        low, high = min(low, whole.min()), max(min(high, 3 * whole.max()), whole.max())
-    if whole.size and whole.min() > 0 and whole.max() / whole.min() > 100:
-        axes[0].set_ylim(max(low, whole.min() / 3) / 1.3, min(high, HIGHEST) * 2)
-        axes[0].set_yscale("log")
-        return
-    margin = (high - low) or 1.0
-    axes[0].set_ylim(low - 0.05 * margin, high + 0.25 * margin)
+def _name_one_two_five(axes: Axes) -> None:
+    """Name 2 and 5 between powers of ten, where few of these are in sight."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 300 else (1.0,)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _shown(found: BatchSizes) -> list[int]:
+    rows = [found.sizes[found.comparison.number_of(row.label)] for row in found.comparison.table[:MOST]]
+    return sorted(rows)
+
+
+def _labels(found: BatchSizes) -> dict[str, str]:
+    return {
+        label: f"{row.size} ({_bytes(row.memory.total)} a step)"
+        for label, row in zip(found.comparison.labels, found.table, strict=True)
+    }
+
+
+def _bytes(count: Any) -> str:
+    return f"{count / 1e6:.3g} MB" if count >= 1e6 else f"{count / 1e3:.3g} kB"

@@ -6,7 +6,7 @@ Medians and quartiles are all that is computed here.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,39 +40,48 @@ def plot_comparison(comparison: Comparison, metric: str | None = None) -> Figure
     figure = new_figure(11.0, max(4.4, 1.4 + 0.42 * min(len(rows), MOST_ROWS)))
     left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.35, 1]})
     for place, number in enumerate(shown):
-        _curve(left, comparison, name, number, place)
-    _scale(left, [comparison.curves[name][number] for number in shown])
+        curves = comparison.curves[name][number]
+        curves = curves.reshape(-1, curves.shape[-1])
+        draw_band(left, np.arange(1, curves.shape[-1] + 1), curves, place, comparison.labels[number])
+    scale(left, [comparison.curves[name][number] for number in shown])
     runs = comparison.runs.shape[1] * comparison.runs.shape[2]
     title = f"Median and middle half of {runs} runs" + (f", the best {MOST} variants" if len(rows) > MOST else "")
     style(left, "epoch", name.replace("_", " "), title)
     if len(shown) <= MOST_IN_LEGEND:  # of more, the labels on the right have the curves' colours
         left.legend(fontsize=SMALL, framealpha=0.85, edgecolor="none")
-    _scores(right, comparison)
+    labels = {row.label: f"{row.label}\n{row.probability:.0%} to be best" for row in rows}
+    draw_scores(right, comparison, labels, {row.label: place for place, row in enumerate(rows[:MOST])})
+    style(right, comparison.metric.replace("_", " "), "", "Mean score and its 95 % interval")
     return figure
 
 
-def _curve(axes: Axes, comparison: Comparison, name: str, number: int, place: int) -> None:
-    curves = comparison.curves[name][number].reshape(-1, comparison.curves[name].shape[-1])
+def draw_band(axes: Axes, x: Any, curves: Any, place: int, label: str) -> None:
+    """Draw the median of curves (runs, len(x)) and their middle half, in the colour and line of this place."""
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # epochs that no run reached stay empty
         low, middle, high = np.nanquantile(curves, [0.25, 0.5, 0.75], axis=0)
-    epochs = np.arange(1, len(middle) + 1)
     colour, line = COLOURS[place], LINE_STYLES[place]
-    axes.plot(epochs, middle, color=colour, linestyle=line, linewidth=1.8, label=comparison.labels[number])
-    axes.fill_between(epochs, low, high, color=colour, alpha=0.18, linewidth=0)
+    axes.plot(x, middle, color=colour, linestyle=line, linewidth=1.8, label=label)
+    axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
 
 
-def _scale(axes: Axes, curves: list[Any]) -> None:
+def scale(axes: Axes, curves: list[Any]) -> None:
+    """Use a logarithmic scale for curves that span two powers of ten."""
     values = np.concatenate([curve[np.isfinite(curve)].ravel() for curve in curves])
     if values.size and values.min() > 0 and values.max() / values.min() > 100:
         axes.set_yscale("log")
 
 
-def _scores(axes: Axes, comparison: Comparison) -> None:
+def draw_scores(
+    axes: Axes, comparison: Comparison, labels: Mapping[str, str], places: Mapping[str, int], in_order: bool = False
+) -> None:
+    """Draw each variant's mean score with its interval, named by `labels` and coloured by `places`; the rest grey."""
     rows = comparison.table[:MOST_ROWS]
     low, high = _range_of(rows)
-    for place, row in enumerate(rows):
-        colour = COLOURS[place] if place < MOST else GREY
+    if in_order:
+        rows = tuple(sorted(rows, key=lambda row: comparison.labels.index(row.label)))
+    colours = [COLOURS[places[row.label]] if row.label in places else GREY for row in rows]
+    for place, (row, colour) in enumerate(zip(rows, colours, strict=True)):
         if not low <= row.mean <= high:
             words = (
                 f"failed in {row.failed} runs" if not np.isfinite(row.mean) else f"off the scale: {rounded(row.mean)}"
@@ -82,15 +91,13 @@ def _scores(axes: Axes, comparison: Comparison) -> None:
         if np.isfinite(row.low):
             axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2.2, solid_capstyle="butt")
         axes.plot([row.mean], [place], marker="o", color=colour, markeredgecolor=BLACK, markersize=6)
-    labels = [f"{row.label}\n{row.probability:.0%} to be best" for row in rows]
-    axes.set_yticks(range(len(rows)), labels)
+    axes.set_yticks(range(len(rows)), [labels[row.label] for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(low, high)
-    style(axes, comparison.metric.replace("_", " "), "", "Mean score and its 95 % interval")
     axes.tick_params(axis="y", length=0)
     if len(comparison.table) > MOST_IN_LEGEND:
-        for place, text in enumerate(axes.get_yticklabels()):
-            text.set_color(COLOURS[place] if place < MOST else GREY)
+        for text, colour in zip(axes.get_yticklabels(), colours, strict=True):
+            text.set_color(colour)
 
 
 def _range_of(rows: Sequence[Row]) -> tuple[float, float]:
