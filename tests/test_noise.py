@@ -223,3 +223,105 @@ def test_models_that_cannot_be_measured_are_refused():
         gradient_noise(3, X, Y)
     with pytest.raises(InputError, match="epochs=0"):
         batch_size_runs(linear(), X, Y, epochs=0, verbose=0)
+
+
+# Over a training
+
+
+def recorded(network, epochs=6, **told):
+    recorder = hw.callbacks.Recorder(X, Y, **told)
+    network.fit(X, Y, epochs=epochs, batch_size=20, verbose=0, callbacks=[recorder])
+    return recorder.recording
+
+
+@pytest.mark.parametrize("extra", [(), (BatchNormalization(),)], ids=["rows", "batches"])
+def test_the_course_is_the_noise_at_each_kept_epoch(extra):
+    model = linear(extra=extra)
+    recording = recorded(model)
+    before = model.state.parameters.tobytes()
+    noise = gradient_noise(model, X, Y, draws=3, recording=recording, verbose=0)
+    assert model.state.parameters.tobytes() == before
+    course = noise.course
+    assert course.epochs.tolist() == list(range(7))
+    assert course.loss.tolist() == recording.loss.tolist()
+    assert (course.trace > 0).all()
+    assert course.squared_norm[0] > 4 * course.squared_norm[-1]
+    if extra:  # batches are drawn anew each time, so only what is the same at all weights can be compared
+        assert np.isnan(course.low).all()
+        return
+    for place in (0, 3, 6):
+        model.state.parameters[...] = recording.vectors[place]
+        there = gradient_noise(model, X, Y, draws=1, verbose=0)
+        assert course.noise_scale[place] == pytest.approx(there.noise_scale)
+        assert course.trace[place] == pytest.approx(there.trace)
+    assert course.noise_scale[-1] > course.noise_scale[0]  # it grows as the gradient gets smaller
+
+
+def test_moments_are_averaged_before_they_are_divided():
+    model = linear()
+    course = gradient_noise(model, X, Y, draws=1, recording=recorded(model), verbose=0).course
+    assert course.over() == pytest.approx(course.trace.mean() / course.squared_norm.mean())
+    assert course.over(2, 3) == pytest.approx(course.trace[2:4].sum() / course.squared_norm[2:4].sum())
+    with pytest.raises(InputError, match="epochs 9 to inf"):
+        course.over(9)
+
+
+def test_a_recorded_training_gives_the_advice():
+    model = linear()
+    recording = recorded(model)
+    noise = gradient_noise(model, X, Y, draws=1, recording=recording, verbose=0)
+    assert abs(math.log2(noise.advised_batch_size / noise.course.over())) <= 0.5
+    assert "over 7 kept epochs" in repr(noise)
+    told = json.loads(json.dumps(noise.to_dict()))
+    assert told["course"]["epochs"] == list(range(7))
+    assert list(noise.course.to_frame().index) == list(range(7))
+    below = noise.plot().axes[-1]
+    assert below.get_xlabel() == "epoch"
+    assert below.lines[0].get_xdata().tolist() == list(range(7))
+
+
+def test_penalties_belong_to_every_row():
+    hw.config.set_floatx("float64")
+    try:
+        model = hw.Sequential([Input((3,)), Dense(1, kernel_regularizer=hw.regularizers.L2(0.3))])
+    finally:
+        hw.config.set_floatx("float32")
+    model.compile("sgd", "mse")
+    gradients = rows_gradients(model)
+    gradients[:, :3] += 2 * 0.3 * model.get_weights()[0][:, 0]
+    noise = gradient_noise(model, X, Y, draws=1, verbose=0)
+    trace = float(np.trace(np.cov(gradients.T)))
+    assert noise.trace == pytest.approx(trace, rel=1e-9)
+    assert noise.squared_norm == pytest.approx(float(np.sum(gradients.mean(axis=0) ** 2)) - trace / 400, rel=1e-9)
+    assert noise.norm == pytest.approx(float(np.linalg.norm(gradients.mean(axis=0))), rel=1e-9)
+
+
+def test_many_rows_are_all_counted():
+    random = np.random.default_rng(5)
+    x = random.normal(size=(20_000, 3))
+    y = x @ np.array([1.0, -2.0, 0.5]) + random.normal(size=20_000)
+    model = linear()
+    noise = gradient_noise(model, x, y, batch_sizes=[8], draws=1, verbose=0)
+    assert noise.trace == pytest.approx(float(np.trace(np.cov(rows_gradients(model, x, y).T))), rel=1e-9)
+
+
+def test_a_loss_of_whole_batches_gives_moments_from_batches():
+    def joint(y_true, y_pred):
+        return np.sqrt(np.mean((y_true - y_pred) ** 2))
+
+    assert gradient_noise(linear(joint), X, Y, draws=5, verbose=0).method == "batches"
+    assert gradient_noise(linear(lambda y, p: (y - p) ** 2), X, Y, draws=2, verbose=0).method == "rows"
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: "log.csv", InputTypeError, "recording=str"),
+        (lambda: recorded(linear(), weights=False), InputError, "without weights"),
+        (lambda: recorded(linear(extra=[Dense(40)])), InputError, "numbers for a model of"),
+    ],
+    ids=["no recording", "no weights", "another model"],
+)
+def test_recordings_that_do_not_fit_are_refused(make, error, words):
+    with pytest.raises(error, match=words):
+        gradient_noise(linear(), X, Y, recording=make(), verbose=0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hillwalker.choosing.noise import GradientNoise
+from hillwalker.choosing.noise import GradientNoise, NoiseCourse
 from hillwalker.plots import BLUE, GREEN, GREY, SMALL, TEXT, VERMILION, new_figure, style
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def plot_gradient_noise(noise: GradientNoise, title: str | None = None) -> Figure:
     """Return a figure of the gradient's relative error (left) and direction (right) by batch size, with theory's line.
 
-    Points are medians of batches really drawn, bars their quartiles; the noise scale is marked with its interval.
+    Points are medians of batches really drawn, bars their quartiles; the noise scale is marked with its interval. Where
+    a training was recorded, its noise scale by epoch stands below.
 
     >>> from hillwalker.choosing.noise import BatchNoise
     >>> one = BatchNoise(8, (0.4, 0.5, 0.6), (0.7, 0.8, 0.9), 0.5, 0.5)
@@ -26,8 +27,11 @@ def plot_gradient_noise(noise: GradientNoise, title: str | None = None) -> Figur
     >>> plot_gradient_noise(record).axes[0].get_yscale()
     'log'
     """
-    figure = new_figure(11.0, 4.9)
-    left, right = figure.subplots(1, 2)
+    figure = new_figure(11.0, 4.9 if noise.course is None else 8.6)
+    grid = figure.add_gridspec(1 if noise.course is None else 2, 2)
+    left, right = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+    if noise.course is not None:
+        _course(figure.add_subplot(grid[1, :]), noise.course, noise)
     sizes = np.array([one.size for one in noise.batches])
     errors = np.array([one.error for one in noise.batches])
     left.plot(
@@ -64,6 +68,29 @@ def plot_gradient_noise(noise: GradientNoise, title: str | None = None) -> Figur
     if title is not None:
         figure.suptitle(title, fontsize=TEXT + 2, fontweight="bold", x=0.01, ha="left")
     return figure
+
+
+def _course(axes: Axes, course: NoiseCourse, noise: GradientNoise) -> None:
+    scale = np.where(np.isfinite(course.noise_scale) & (course.noise_scale > 0), course.noise_scale, np.nan)
+    axes.plot(course.epochs, scale, color=BLUE, marker="o", markersize=4, linewidth=1.6, label="at these weights")
+    axes.set_yscale("log", base=2)
+    low, high = axes.get_ylim() if np.isfinite(scale).any() else (1.0, float(noise.rows))
+    low, high = max(low / 2, 0.25), high * 2
+    known = ~np.isnan(course.low) & (course.low > 0)
+    ends = np.clip(course.low, low, high), np.clip(course.high, low, high)
+    axes.fill_between(course.epochs, *ends, where=known, color=BLUE, alpha=0.16, linewidth=0, label="its 95 % interval")
+    drowned = np.isinf(course.noise_scale)
+    if drowned.any():
+        words = "no signal told from noise"
+        heights = np.full(drowned.sum(), high / 1.15)
+        axes.plot(course.epochs[drowned], heights, color=VERMILION, marker="^", markersize=6, linewidth=0, label=words)
+    over = course.over()
+    if math.isfinite(over) and over > 0:
+        axes.axhline(over, color=GREEN, linestyle="-.", linewidth=1.6, label=f"over the training: {over:.3g} rows")
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_formatter("{x:g}")
+    style(axes, "epoch", "noise scale (rows)", "How it went on as the network learned")
+    axes.legend(fontsize=SMALL, framealpha=0.9, edgecolor="none", loc="lower right")
 
 
 def _bars(axes: Axes, sizes: Any, quartiles: Any, label: str) -> None:
