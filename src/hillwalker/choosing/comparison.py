@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hillwalker import records
+from hillwalker.choosing.grid import Grid, grid_of
 from hillwalker.choosing.statistics import interval, probability_of_being_best
 from hillwalker.errors import InputError, explain, unknown_name
 from hillwalker.scores import rounded
@@ -22,6 +23,7 @@ from hillwalker.training.history import direction
 Array = NDArray[np.float64]
 
 
+KINDS = ("curves", "heatmap")
 _OF_RUNS = ("epochs", "kept", "failed", "done", "seconds", "penalties")
 
 
@@ -225,8 +227,28 @@ class Comparison:
                 columns[metric] += curve[variant, seed, part, :count].tolist()
         return records.to_frame(columns, call="comparison.to_frame()")
 
-    def plot(self, metric: str | None = None) -> Any:
-        """Return a matplotlib figure of the curves with bands (see `hillwalker.plots.comparison`)."""
+    def grid(self, x: str | None = None, y: str | None = None) -> Grid:
+        """Return the mean scores by two settings, by default the first two that varied: what the heat map draws."""
+        return grid_of(self, x, y)
+
+    def plot(self, metric: str | None = None, kind: str = "curves", x: str | None = None, y: str | None = None) -> Any:
+        """Return a matplotlib figure (see `hillwalker.plots.comparison` and `hillwalker.plots.heatmap`).
+
+        `kind`: "curves" of `metric` with bands, or "heatmap" of the mean score by the settings `x` and `y`.
+        """
+        if kind not in KINDS:
+            raise unknown_name("kind", kind, KINDS, "comparison.plot(kind={})")
+        if kind == "heatmap":
+            if metric is not None:
+                passed = f"metric={metric!r} for a heat map."
+                raise InputError(explain(passed, "none: it shows scores.", f"compare(..., metric={metric!r})"))
+            from hillwalker.plots.heatmap import plot_heatmap
+
+            return plot_heatmap(self.grid(x, y))
+        if x is not None or y is not None:
+            raise InputError(
+                explain("x and y for curves.", "neither.", 'comparison.plot(kind="heatmap", x=..., y=...)')
+            )
         from hillwalker.plots.comparison import plot_comparison
 
         return plot_comparison(self, metric)

@@ -37,6 +37,7 @@ _PICTURES = {
     "plot_forward": "passes",
     "plot_gradient_check": "gradient_check",
     "plot_gradient_noise": "noise",
+    "plot_heatmap": "heatmap",
     "plot_histories": "histories",
     "plot_history": "history",
     "plot_learning_rate_sweep": "learning_rate",
