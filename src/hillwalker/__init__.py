@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker import models as models
     from hillwalker import optimizers as optimizers
     from hillwalker import plots as plots
+    from hillwalker import quiz as quiz
     from hillwalker import regularizers as regularizers
     from hillwalker import schedules as schedules
     from hillwalker import seeing as seeing
@@ -41,7 +42,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
 
 _ROOMS = (
     "activations", "backend", "callbacks", "choosing", "config", "errors", "hills", "initializers", "layers",
-    "losses", "metrics", "models", "optimizers", "plots", "regularizers", "schedules", "seeing", "utils",
+    "losses", "metrics", "models", "optimizers", "plots", "quiz", "regularizers", "schedules", "seeing", "utils",
 )  # fmt: skip
 _NAMES = {
     "Input": "layers",
