@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker import hills as hills
     from hillwalker import initializers as initializers
     from hillwalker import layers as layers
+    from hillwalker import lesson as lesson
     from hillwalker import losses as losses
     from hillwalker import metrics as metrics
     from hillwalker import models as models
@@ -41,7 +42,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker.seeing.landscape import landscape as landscape
 
 _ROOMS = (
-    "activations", "backend", "callbacks", "choosing", "config", "errors", "hills", "initializers", "layers",
+    "activations", "backend", "callbacks", "choosing", "config", "errors", "hills", "initializers", "layers", "lesson",
     "losses", "metrics", "models", "optimizers", "plots", "quiz", "regularizers", "schedules", "seeing", "utils",
 )  # fmt: skip
 _NAMES = {
