@@ -135,7 +135,9 @@ class Quiz:
             f"{c.letter}: {ANSWERS[c.answer]} ({c.learning_rate:.2g})" if answers else c.letter: c.history
             for c in self.curves
         }
-        return plot_histories(titles, panels=True)
+        figure = plot_histories(titles, panels=True)
+        figure.set_size_inches(10.0, 3.5)  # so that the text can be read where it is shown on a page or slide
+        return figure
 
     def __repr__(self) -> str:
         """Return the curves as a terminal draws them, without the answers."""

@@ -52,6 +52,8 @@ FIGURES = {
 }
 """The figures in the lesson's order, and the module that draws each; imported when it is asked for."""
 
+PAGE = (10.0, 3.5)  # inches
+
 
 def figures() -> dict[str, str]:
     """Return the names of all figures in the lesson's order, each with one line on what it shows.
@@ -81,6 +83,9 @@ def figure(name: str) -> Figure:
     draw = _function(check(name))
     with config.seeded(0):
         drawn: Figure = draw()
+    width, height = drawn.get_size_inches()
+    if width > PAGE[0] and width > 2.8 * height:  # panels in a row, whose text would be small on a page or slide
+        drawn.set_size_inches(*PAGE)
     return drawn
 
 
