@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
+import threading
 
 import numpy as np
 import pytest
@@ -69,6 +72,16 @@ def test_the_model_is_left_as_it_is():
     assert all((old == new).all() for old, new in zip(before, model.get_weights(), strict=True))
     assert int(model.optimizer.iterations) == iteration
     assert model.history is history
+
+
+def test_ctrl_c_is_heard():
+    model, X, y = line()
+    model.compile(SGD(1e-9), loss="mse")
+    press = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    press.start()
+    with pytest.raises(KeyboardInterrupt):
+        batch_trade_offs(model, X, y, goal=0.0, batch_sizes=[1], epochs=1_000_000, seeds=1, verbose=0)
+    press.join()
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,8 @@ def _train(model: Sequential, X: Array, y: Array) -> tuple[float, list[Curve]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HillwalkerWarning)  # that some rates diverge is what is looked for
         histories = fit_many(models, X, y, batch_size=BATCH_SIZE, epochs=EPOCHS, order_seed=0, verbose=0)
+    if any(history.interrupted for history in histories):
+        raise KeyboardInterrupt
     return start, [_measure(float(rate), history) for rate, history in zip(RATES, histories, strict=True)]
 
 

@@ -161,7 +161,8 @@ def _seconds_an_epoch(model: Sequential, X: Any, y: Any, size: int) -> float:
     best = math.inf
     for _ in range(TIMED):
         started = time.perf_counter()
-        timed.fit(X, y, batch_size=size, epochs=EPOCHS_TIMED, verbose=0)
+        if timed.fit(X, y, batch_size=size, epochs=EPOCHS_TIMED, verbose=0).interrupted:
+            raise KeyboardInterrupt
         best = min(best, (time.perf_counter() - started) / EPOCHS_TIMED)
     return best
 
@@ -170,6 +171,8 @@ def _epochs_to(goal: float, models: list[Sequential], X: Any, y: Any, size: int,
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HillwalkerWarning)  # a training that diverges does not get there
         histories = fit_many(models, X, y, batch_size=size, epochs=epochs, verbose=0)
+    if any(history.interrupted for history in histories):  # half a measurement is none
+        raise KeyboardInterrupt
     first = [
         next((epoch + 1 for epoch, loss in enumerate(history.history["loss"]) if loss <= goal), math.inf)
         for history in histories
