@@ -33,8 +33,8 @@ def forward_pass() -> Figure:
 
 
 def forward_layers() -> Figure:
-    """A forward pass through three hidden layers, layer by layer."""
-    model = data.network(3, [4, 3, 2], output="sigmoid", seed=4)
+    """A forward pass through two hidden layers, layer by layer."""
+    model = data.network(3, [3, 2], output="sigmoid", seed=4)
     model.compile(SGD(0.1), loss="binary_crossentropy")
     return plot_forward(model.trace(np.array([[1.0, -0.5, 0.8]]), np.array([[1.0]])))
 
