@@ -82,7 +82,7 @@ def test_the_core_needs_three_packages():
     assert packages(PROJECT["project"]["dependencies"]) == {"numpy", "safetensors", "rich"}
 
 
-@pytest.mark.parametrize("extra", ["all", "demo", "test", "check"])
+@pytest.mark.parametrize("extra", ["all", "demo", "test", "check", "docs"])
 def test_no_extra_but_parity_brings_a_peer(extra):
     assert not packages([f"hillwalker[{extra}]"]) & PEERS
     assert packages(["hillwalker[parity]"]) & PEERS == {"keras", "torch", "jax"}
@@ -116,7 +116,7 @@ def test_the_wheel_stays_under_five_megabytes():
     assert sum(path.stat().st_size for path in files) < 5_000_000
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_python_block_of_a_document_runs(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for example in Sybil(parsers=[PythonCodeBlockParser(future_imports=["annotations"])]).parse(document):

@@ -19,11 +19,13 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker import hills as hills
     from hillwalker import initializers as initializers
     from hillwalker import layers as layers
+    from hillwalker import lesson as lesson
     from hillwalker import losses as losses
     from hillwalker import metrics as metrics
     from hillwalker import models as models
     from hillwalker import optimizers as optimizers
     from hillwalker import plots as plots
+    from hillwalker import quiz as quiz
     from hillwalker import regularizers as regularizers
     from hillwalker import schedules as schedules
     from hillwalker import seeing as seeing
@@ -43,8 +45,8 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker.seeing.landscape import landscape as landscape
 
 _ROOMS = (
-    "activations", "backend", "callbacks", "choosing", "config", "errors", "hills", "initializers", "layers",
-    "losses", "metrics", "models", "optimizers", "plots", "regularizers", "schedules", "seeing", "utils",
+    "activations", "backend", "callbacks", "choosing", "config", "errors", "hills", "initializers", "layers", "lesson",
+    "losses", "metrics", "models", "optimizers", "plots", "quiz", "regularizers", "schedules", "seeing", "utils",
 )  # fmt: skip
 _NAMES = {
     "Input": "layers",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,9 @@ from hillwalker.scores import chance, in_words
 from hillwalker.tables import NumberColumn, TableEncoder, Target
 from hillwalker.training.callbacks import EarlyStopping
 from hillwalker.training.history import History
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Array = NDArray[np.float64]
 
@@ -260,19 +264,23 @@ def demo_text(demo: Demo) -> str:
     )
 
 
-def write(demo: Demo, folder: str | Path = "hillwalker-demo", overwrite: bool = False) -> list[Path]:
-    """Write the demo's report, pictures and model into a folder; return the files' paths."""
-    r_squared = demo.scores[NETWORK]["R²"]
+def prediction_figure(demo: Demo) -> Figure:
+    """Return the picture of the test days: volatility as it came and as the network predicted it."""
     test = demo.test
-    prediction = plot_predicted_vs_actual(
+    return plot_predicted_vs_actual(
         annualised_percent(np.exp(demo.features.y[test])),
         annualised_percent(np.exp(demo.forecasts[NETWORK][test])),
         name="volatility (% a year)",
-        note=f"R² = {r_squared:.2f} (log variance)",
+        note=f"R² = {demo.scores[NETWORK]['R²']:.2f} (log variance)",
         dates=demo.features.target_dates[test],
         logarithmic=True,
     )
 
+
+def write(demo: Demo, folder: str | Path = "hillwalker-demo", overwrite: bool = False) -> list[Path]:
+    """Write the demo's report, pictures and model into a folder; return the files' paths."""
+    prediction = prediction_figure(demo)
+    r_squared = demo.scores[NETWORK]["R²"]
     seen = f"Volatility over the {demo.test_days}, actual and predicted; R² {r_squared:.2f}."
     first = f"The first of {len(demo.histories)} networks: {ending(demo.histories[0])}."
 

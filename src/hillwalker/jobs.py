@@ -1,4 +1,4 @@
-"""What `hillwalker train` and `hillwalker predict` do, for Python too: a table in, a record out.
+"""What the commands on tables do, for Python too: a table in, a record out; a saved model and rows for it.
 
 Nothing is printed, drawn or written here (`reports.py` does that), but for the progress bar of `fit`.
 """
@@ -6,6 +6,7 @@ Nothing is printed, drawn or written here (`reports.py` does that), but for the 
 from __future__ import annotations
 
 import time
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hillwalker import config, layers, optimizers
-from hillwalker.errors import InputError, explain, unknown_name
+from hillwalker.errors import FileError, InputError, StateError, explain, unknown_name
 from hillwalker.models import Sequential, load_model
 from hillwalker.scores import chance, classification_scores, log_losses, regression_scores
 from hillwalker.tables import TableEncoder, as_frame, read_table
@@ -297,3 +298,77 @@ def predict(model: str | Path | Sequential, table: object) -> Prediction:
     return Prediction(
         target.name, target.decode(outputs), probabilities, target.classes, actual, scores, tuple(remarks)
     )
+
+
+# --- a saved model and the rows that it is to be shown on -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A model and rows with their targets, encoded as the model takes them.
+
+    `X` (rows, inputs) is a polars frame where the inputs have names, else an array; `remarks`: what was odd about the
+    file.
+    """
+
+    model: Sequential
+    X: Any
+    y: NDArray[Any]
+    remarks: tuple[str, ...] = ()
+
+
+def read_examples(model: str | Path | Sequential, file: str | Path, target: str | None = None) -> Examples:
+    """Return a saved model, and a file's rows and targets in the form in which the model learned.
+
+    A table (.csv, .tsv, .parquet) is encoded as in the training where `hillwalker train` made the model; for another
+    model all its columns are numbers, the inputs in their order, and `target` is the column to learn, by default the
+    last. An .npz file holds the arrays X and y. Raises FileError or InputError for a file that does not fit.
+    """
+    network = load_model(model) if isinstance(model, (str, Path)) else model
+    if network.loss is None:
+        raise StateError(explain("a model that was saved without a loss.", "a compiled model.", "model.compile(...)"))
+    path = Path(file)
+    if path.suffix.lower() == ".npz":
+        return Examples(network, *_arrays(path))
+    frame = as_frame(read_table(path))
+    if network.preprocessing is None:
+        return Examples(network, *_plain_columns(frame, target))
+    import polars as pl
+
+    encoder = TableEncoder.from_config(network.preprocessing)
+    if target is not None and target != encoder.target.name:
+        passed = f"--target {target} with a model that was trained to predict {encoder.target.name!r}."
+        raise InputError(explain(passed, "the target of its training.", f"--target {encoder.target.name}"))
+    if encoder.target.name not in frame.columns:
+        passed = f"{path.name} without the column {encoder.target.name!r}, which the model predicts."
+        raise InputError(explain(passed, "rows with their targets: there is no error to trace without them."))
+    X = pl.DataFrame(encoder.transform(frame), schema=list(encoder.feature_names))
+    return Examples(network, X, encoder.target.encode(frame), tuple(encoder.remarks(frame)))
+
+
+def _arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    if not path.is_file():
+        raise FileError(explain(f"the file {path}, which does not exist.", "an .npz file with the arrays X and y."))
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays["X"], arrays["y"]
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        passed = f"the file {path.name}, which does not hold them ({error})."
+        raise FileError(explain(passed, "the arrays X and y.", "np.savez('rows.npz', X=X, y=y)")) from error
+
+
+def _plain_columns(frame: Any, target: str | None) -> tuple[Any, NDArray[np.float64]]:
+    target = frame.columns[-1] if target is None else target
+    if target not in frame.columns:
+        raise unknown_name("target", target, frame.columns, "--target {}")
+    names = [name for name in frame.columns if name != target]
+    if not names:
+        raise InputError(explain(f"a table whose only column is {target!r}.", "inputs, and the target."))
+    for name in (*names, target):
+        if not frame[name].dtype.is_numeric():
+            passed = f"column {name!r}, which is not of numbers."
+            fix = "hillwalker train, whose models know how to encode text"
+            raise InputError(explain(passed, "numbers, for a model that was not made from a table.", fix))
+        if frame[name].is_null().any():
+            raise InputError(explain(f"column {name!r} with missing values.", "a number in every row."))
+    return frame[names].to_native(), np.asarray(frame[target].to_numpy(), dtype=np.float64)

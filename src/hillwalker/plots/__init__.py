@@ -28,6 +28,7 @@ _PICTURES = {
     "plot_activations": "shapes",
     "plot_batch_runs": "batch_runs",
     "plot_batch_sizes": "batch_sizes",
+    "plot_batch_trade_offs": "trade_offs",
     "plot_blame": "blame",
     "plot_cheat_sheet": "cheat_sheet",
     "plot_classes": "prediction",
@@ -101,8 +102,12 @@ def style(axes: Axes, x_label: str, y_label: str, title: str | None = None) -> N
 
 
 def save(figure: Figure, path: str | Path) -> Path:
-    """Write a figure to a file, whose ending is its format (.png, .svg, .pdf), and return the path."""
+    """Write a figure to a file, whose ending is its format (.png, .svg, .pdf), and return the path.
+
+    Folders that are missing are made.
+    """
     target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(target, dpi=DPI, bbox_inches="tight", facecolor="white")
     return target
 
