@@ -1,6 +1,6 @@
 """What the gradient noise scale says of the batch size, against the steps that trainings really needed.
 
-    python benchmarks/batch_size.py [--seeds 5] [--steps 1500] [--threads 1] [--json FILE] [NAME ...]
+    python benchmarks/batch_size.py [--seeds 5] [--steps 1500] [--share 0.95] [--threads 1] [--json FILE] [NAME ...]
 
 For each problem and batch size, SGD trains at many learning rates; the steps to a training loss at the best of them are
 fitted by steps = S_min (1 + B_crit / B), as in McCandlish et al. (2018). B_crit with its interval (seeds drawn anew)
@@ -24,7 +24,6 @@ import hillwalker as hw
 CHOSEN = ("digits", "breast cancer", "classification", "four classes", "large batches", "moons", "friedman 1",
           "swiss roll", "linear", "sine")  # fmt: skip
 RATES = tuple(float(f"{rate:.3g}") for rate in 10.0 ** np.arange(-2.5, 0.76, 0.25))
-SHARE = 0.8  # of the way from the constant prediction's loss to the lowest reached: the target
 DRAWS = 300
 
 
@@ -120,7 +119,7 @@ def predicted(problem: Problem, size: int, rate: float, target: float, steps: fl
     return {name: float(np.exp(np.median(np.log(values)))) for name, values in told.items()}
 
 
-def judge(problem: Problem, seeds: int, steps: int, threads: int | None) -> dict[str, Any]:
+def judge(problem: Problem, seeds: int, steps: int, share: float, threads: int | None) -> dict[str, Any]:
     """Return what was predicted and what was measured on one problem."""
     rows = len(problem.X)
     found, sizes, first = sweep(problem, seeds, steps, threads)
@@ -129,7 +128,7 @@ def judge(problem: Problem, seeds: int, steps: int, threads: int | None) -> dict
     lowest = np.median(at_end, axis=1).reshape(len(sizes), -1).min(axis=1)  # each size at its best rate
     reachable = float(lowest.max())  # by every size
     start = float(np.median(first))
-    target = start - SHARE * (start - reachable)
+    target = start - share * (start - reachable)
     result = measured(found, sizes, first, rows, target)
     place = len(sizes) // 2
     result |= {"name": problem.name, "rows": rows, "sizes": sizes, "target": target}
@@ -144,6 +143,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", default=list(CHOSEN))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--share", type=float, default=0.95, help="of the way from the first loss to the lowest that "
+                        "all sizes reach: the target")  # fmt: skip
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", metavar="FILE")
     told = parser.parse_args()
@@ -152,7 +153,7 @@ def main() -> None:
           "over / measured; steps by batch size")  # fmt: skip
     results = []
     for name in told.names:
-        result = judge(known[name], told.seeds, told.steps, told.threads)
+        result = judge(known[name], told.seeds, told.steps, told.share, told.threads)
         results.append(result)
         low, high = result["interval"]
         guess = result["predicted"]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from hillwalker.errors import HillwalkerError, InputError, explain
 
 if TYPE_CHECKING:
-    from hillwalker.jobs import Examples
+    from hillwalker.jobs import Examples, Options, Prepared
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "demo": _demo,
         "train": _train,
         "predict": _predict,
+        "compare": _compare,
+        "lr": _lr,
+        "batch": _batch,
         "trace": _trace,
         "check-gradients": _check_gradients,
         "blame": _blame,
@@ -84,23 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser(
         "train", help="train on a CSV or Parquet file", formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    train.add_argument("file", metavar="FILE", help="a .csv, .tsv or .parquet file with a header")
-    train.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
-    train.add_argument("--task", choices=["auto", "regression", "classification"], default="auto")
-    train.add_argument("--drop", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns to leave out")
-    train.add_argument("--impute", action="store_true", help="fill missing values: numbers by the training median")
-    order = train.add_mutually_exclusive_group()
-    order.add_argument("--time-ordered", action="store_true", help="rows lie in time: the last are for the test")
-    order.add_argument("--time-column", metavar="COLUMN", help="the same, after sorting by this column")
-    order.add_argument("--shuffle", action="store_true", help="draw test rows at random (this happens unless told)")
-    train.add_argument("--validation-split", type=float, default=0.2, metavar="SHARE")
-    train.add_argument("--test-split", type=float, default=0.2, metavar="SHARE")
-    train.add_argument("--hidden", type=_units, default="64,32", metavar="UNITS", help="units of the hidden layers")
+    _add_table(train)
     train.add_argument("--epochs", type=int, default=1000, help="at most")
     train.add_argument("--patience", type=int, default=30, help="epochs without improvement before stopping")
     train.add_argument("--batch-size", type=int, default=32)
     train.add_argument("--learning-rate", type=float, default=0.001)
-    train.add_argument("--seed", type=int, default=0)
     train.add_argument("--output", metavar="FOLDER", help="default: hillwalker-NAME-OF-FILE")
     train.add_argument("--overwrite", action="store_true", help="replace files of the same names in any folder")
 
@@ -110,10 +101,61 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--output", metavar="CSV", help="default: the terminal")
     predict.add_argument("--overwrite", action="store_true", help="replace the output file if it exists")
 
+    _add_experiments(commands)
     _add_seeing(commands)
     _add_learning(commands)
     commands.add_parser("config", help="show versions and settings")
     return parser
+
+
+def _add_table(parser: argparse.ArgumentParser) -> None:
+    """Add how a table is read and split, and the network that is made for it."""
+    parser.add_argument("file", metavar="FILE", help="a .csv, .tsv or .parquet file with a header")
+    parser.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
+    parser.add_argument("--task", choices=["auto", "regression", "classification"], default="auto")
+    parser.add_argument("--drop", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns to leave out")
+    parser.add_argument("--impute", action="store_true", help="fill missing values: numbers by the training median")
+    order = parser.add_mutually_exclusive_group()
+    order.add_argument("--time-ordered", action="store_true", help="rows lie in time: the last are for the test")
+    order.add_argument("--time-column", metavar="COLUMN", help="the same, after sorting by this column")
+    order.add_argument("--shuffle", action="store_true", help="draw test rows at random (this happens unless told)")
+    parser.add_argument("--validation-split", type=float, default=0.2, metavar="SHARE")
+    parser.add_argument("--test-split", type=float, default=0.2, metavar="SHARE")
+    parser.add_argument("--hidden", type=_units, default="64,32", metavar="UNITS", help="units of the hidden layers")
+    parser.add_argument("--seed", type=int, default=0, help="of the split, and of train's weights")
+
+
+def _add_experiments(commands: Any) -> None:
+    """Add the commands that train many times on a table, to choose."""
+
+    def experiment(name: str, what: str, seeds: int) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = commands.add_parser(
+            name, help=what, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
+        _add_table(parser)
+        parser.add_argument("--seeds", type=int, default=seeds, help="trainings of each, from other weights")
+        parser.add_argument("--epochs", type=int, default=50)
+        parser.add_argument("--threads", type=int, metavar="N", help="trainings at a time (default: all cores)")
+        parser.add_argument("--output", metavar="FOLDER", help=f"default: hillwalker-{name}-NAME-OF-FILE")
+        parser.add_argument("--overwrite", action="store_true", help="replace files of the same names in any folder")
+        return parser
+
+    compare = experiment("compare", "train variants from several seeds, and say which differences are real", 10)
+    compare.add_argument("--vary", type=_setting, action="append", required=True, metavar="NAME=VALUE,VALUE",
+                         help="a setting and what to try, such as learning_rate=0.001,0.01 or units=64,64-32; "
+                         "again for another")  # fmt: skip
+    compare.add_argument("--folds", type=int, metavar="N", help="cross-validation instead of one split")
+    compare.add_argument("--patience", type=int, metavar="N", help="stop early, the best weights kept")
+    compare.add_argument("--batch-size", type=int, default=32)
+    compare.add_argument("--learning-rate", type=float, default=0.001)
+
+    rate = experiment("lr", "find the learning rate by a race over seeds", 4)
+    rate.add_argument("--batch-size", type=int, default=32)
+
+    batch = experiment("batch", "compare batch sizes: by epoch, step and second, memory, final validation", 10)
+    batch.add_argument("--sizes", type=int, nargs="+", default=[16, 64, 256], metavar="ROWS")
+    batch.add_argument("--target-loss", type=float, metavar="LOSS", help="the validation loss to count steps to")
+    batch.add_argument("--learning-rate", type=float, default=0.001)
 
 
 def _add_seeing(commands: Any) -> None:
@@ -195,6 +237,27 @@ def _units(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is not like 64,32") from None
 
 
+def _setting(text: str) -> tuple[str, list[Any]]:
+    name, equals, values = text.partition("=")
+    if not (equals and name.strip() and values.strip()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like learning_rate=0.001,0.01")
+    return name.strip().replace("-", "_"), [_value(part.strip()) for part in values.split(",")]
+
+
+def _value(text: str) -> Any:
+    """Return a number, a tuple such as 64-32, true, false, none, or the text itself."""
+    known = {"none": None, "true": True, "false": False}
+    if text.lower() in known:
+        return known[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    parts = text.split("-")
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else text
+
+
 def _demo(parsed: argparse.Namespace) -> int:
     from hillwalker import demo
 
@@ -209,7 +272,21 @@ def _train(parsed: argparse.Namespace) -> int:
     source = Path(parsed.file).name
     output = parsed.output or f"hillwalker-{source.split('.')[0]}"
     folders.check_folder(output, parsed.overwrite)
-    options = jobs.Options(
+    options = _options(parsed, patience=parsed.patience)
+    training = jobs.train(parsed.file, parsed.target, options, verbose="auto" if sys.stderr.isatty() else 0)
+    print(reports.training_text(training, source) + "\n")
+    files = reports.write_training(training, source, output, parsed.overwrite)
+    print(f"{reports.list_files(files)}\nUse it: hillwalker predict {files[-1]} FILE")
+    return 130 if training.history.interrupted else 0
+
+
+def _options(parsed: argparse.Namespace, **more: Any) -> Options:
+    from hillwalker import jobs
+
+    for name in ("batch_size", "learning_rate"):
+        if hasattr(parsed, name):
+            more[name] = getattr(parsed, name)
+    return jobs.Options(
         task=parsed.task,
         impute=parsed.impute,
         drop=tuple(parsed.drop),
@@ -219,16 +296,9 @@ def _train(parsed: argparse.Namespace) -> int:
         test_split=parsed.test_split,
         hidden=parsed.hidden,
         epochs=parsed.epochs,
-        patience=parsed.patience,
-        batch_size=parsed.batch_size,
-        learning_rate=parsed.learning_rate,
         seed=parsed.seed,
+        **more,
     )
-    training = jobs.train(parsed.file, parsed.target, options, verbose="auto" if sys.stderr.isatty() else 0)
-    print(reports.training_text(training, source) + "\n")
-    files = reports.write_training(training, source, output, parsed.overwrite)
-    print(f"{reports.list_files(files)}\nUse it: hillwalker predict {files[-1]} FILE")
-    return 130 if training.history.interrupted else 0
 
 
 def _predict(parsed: argparse.Namespace) -> int:
@@ -244,6 +314,84 @@ def _predict(parsed: argparse.Namespace) -> int:
         folders.write_whole(output, content.encode())
         print(f"Written: {output}", file=sys.stderr)
     return 0
+
+
+# --- experiments on a table -------------------------------------------------------------------------------------------
+
+
+def _prepared(parsed: argparse.Namespace) -> tuple[Prepared, Path, Any]:
+    """Return the table and network to experiment with, the folder to write into, and whether progress is shown."""
+    from hillwalker import folders, jobs, plots, reports
+
+    plots.new_figure()  # a missing matplotlib is told before the training, not after it
+    source = Path(parsed.file).name
+    output = parsed.output or f"hillwalker-{parsed.command}-{source.split('.')[0]}"
+    folders.check_folder(output, parsed.overwrite)
+    prepared = jobs.prepare(parsed.file, parsed.target, _options(parsed))
+    print(reports.prepared_text(prepared, source) + "\n", flush=True)
+    return prepared, Path(output), "auto" if sys.stderr.isatty() else 0
+
+
+def _written(parsed: argparse.Namespace, folder: Path, pictures: dict[str, Any], tables: dict[str, Any]) -> None:
+    from hillwalker import reports
+
+    print(f"\n{reports.list_files(reports.write_experiment(folder, pictures, tables, parsed.overwrite))}")
+
+
+def _compare(parsed: argparse.Namespace) -> int:
+    from hillwalker import compare, folders
+
+    prepared, folder, verbose = _prepared(parsed)
+    vary: dict[str, list[Any]] = {}
+    for name, values in parsed.vary:
+        vary[name] = [*vary.get(name, []), *values]
+    split: dict[str, Any] = {"validation_data": prepared.validation}
+    X, y = prepared.training
+    if parsed.folds is not None:
+        split, (X, y) = {"folds": parsed.folds, "time_ordered": prepared.options.in_time}, (prepared.X, prepared.y)
+    told = {"seeds": parsed.seeds, "epochs": parsed.epochs, "batch_size": parsed.batch_size, **split}
+    told |= {"early_stopping": parsed.patience, "threads": parsed.threads, "verbose": verbose}
+    if parsed.overwrite and folder.is_dir():
+        folders.make_folder(folder, overwrite=True)  # else the folder is made by the first run's line in it
+    comparison = compare(prepared.model, X, y, vary, folder=folder, **told)
+    if comparison.interrupted and not comparison.scores.shape[1]:
+        print(f"Interrupted: {comparison.done.sum()} of {comparison.done.size} runs are done.", file=sys.stderr)
+    else:
+        print(comparison)
+        pictures = {"comparison.png": comparison.plot()}
+        if sum(len(values) > 1 for values in vary.values()) > 1:
+            pictures["heatmap.png"] = comparison.plot(kind="heatmap")
+        _written(parsed, folder, pictures, {"curves.csv": comparison.to_frame()})
+    if comparison.interrupted:
+        print("The same command goes on where it was.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _lr(parsed: argparse.Namespace) -> int:
+    from hillwalker import find_learning_rate
+
+    prepared, folder, verbose = _prepared(parsed)
+    found = find_learning_rate(
+        prepared.model, prepared.X, prepared.y, parsed.epochs, parsed.batch_size, seeds=parsed.seeds,
+        time_ordered=prepared.options.in_time, threads=parsed.threads, verbose=verbose,
+    )  # fmt: skip
+    print(found)
+    _written(parsed, folder, {"learning_rate.png": found.plot()}, {"runs.csv": found.to_frame()})
+    return 0
+
+
+def _batch(parsed: argparse.Namespace) -> int:
+    from hillwalker import compare_batch_sizes
+
+    prepared, folder, verbose = _prepared(parsed)
+    found = compare_batch_sizes(
+        prepared.model, *prepared.training, parsed.sizes, parsed.seeds, parsed.epochs,
+        validation_data=prepared.validation, target=parsed.target_loss, threads=parsed.threads, verbose=verbose,
+    )  # fmt: skip
+    print(found)
+    _written(parsed, folder, {"batch_sizes.png": found.plot()}, {"batch_sizes.csv": found.to_frame()})
+    return 130 if found.comparison.interrupted else 0
 
 
 # --- looking at a saved model -----------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ from hillwalker.tables import TableEncoder, as_frame, read_table
 from hillwalker.training.callbacks import EarlyStopping
 from hillwalker.training.history import History
 
+Rows = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]  # training, validation, test
+
 
 @dataclass(frozen=True)
 class Options:
@@ -107,9 +109,7 @@ class Training:
     seconds: float
 
 
-def split_rows(
-    rows: int, validation: float, test: float, shuffle: bool, seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+def split_rows(rows: int, validation: float, test: float, shuffle: bool, seed: int) -> Rows:
     """Return the numbers of the training, validation and test rows; in time, the later parts are validation and test.
 
     Raises InputError where a part would be empty.
@@ -142,17 +142,7 @@ def train(table: object, target: str, options: Options | None = None, verbose: s
     True
     """
     options = options or Options()
-    frame = as_frame(read_table(table) if isinstance(table, (str, Path)) else table)
-    drop = list(options.drop)
-    if options.time_column is not None:
-        frame = _sorted_by(frame, options.time_column)
-        drop.append(options.time_column)
-    rows = split_rows(
-        len(frame), options.validation_split, options.test_split, shuffle=not options.in_time, seed=options.seed
-    )
-    encoder = TableEncoder.fit(frame, target, task=options.task, impute=options.impute, drop=drop, rows=rows[0])
-    X, y = encoder.transform(frame), encoder.target.encode(frame)
-    _require_all_classes(encoder, y[rows[0]])
+    encoder, rows, X, y = _encoded(table, target, options)
     config.set_random_seed(options.seed)
     model = build(encoder, options)
     # A loss that still falls by less than this only makes a network surer of what it knows: targets are standardised,
@@ -172,6 +162,66 @@ def train(table: object, target: str, options: Options | None = None, verbose: s
     if not history.epoch:  # Ctrl-C within the first epoch: nothing was learned that could be judged
         raise KeyboardInterrupt
     return _judge(model, encoder, options, history, rows, X[rows[2]], y, seconds)
+
+
+def _encoded(table: object, target: str, options: Options) -> tuple[TableEncoder, Rows, NDArray[Any], NDArray[Any]]:
+    """Return the encoder fitted on a table's training rows, the split, and all rows' inputs and targets."""
+    frame = as_frame(read_table(table) if isinstance(table, (str, Path)) else table)
+    drop = list(options.drop)
+    if options.time_column is not None:
+        frame = _sorted_by(frame, options.time_column)
+        drop.append(options.time_column)
+    rows = split_rows(
+        len(frame), options.validation_split, options.test_split, shuffle=not options.in_time, seed=options.seed
+    )
+    encoder = TableEncoder.fit(frame, target, task=options.task, impute=options.impute, drop=drop, rows=rows[0])
+    X, y = encoder.transform(frame), encoder.target.encode(frame)
+    _require_all_classes(encoder, y[rows[0]])
+    return encoder, rows, X, y
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A table and a network to try things with: what `train` would learn from and validate on, its test rows left out.
+
+    `X`, `y`: the training rows and after them the validation rows, of which there are `validation_rows`.
+    """
+
+    model: Sequential
+    encoder: TableEncoder
+    options: Options
+    X: NDArray[Any]
+    y: NDArray[Any]
+    validation_rows: int
+
+    @property
+    def training(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The rows to learn from."""
+        return self.X[: -self.validation_rows], self.y[: -self.validation_rows]
+
+    @property
+    def validation(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The rows to validate on."""
+        return self.X[-self.validation_rows :], self.y[-self.validation_rows :]
+
+
+def prepare(table: object, target: str, options: Options | None = None) -> Prepared:
+    """Return a table, encoded, and the network that `train` would make for it, to compare variants of.
+
+    The rows that `train` tests on with the same options are in none of it: what is chosen here can be judged there.
+
+    >>> import numpy, polars
+    >>> x = numpy.linspace(-1, 1, 100)
+    >>> prepared = prepare(polars.DataFrame({"x": x, "y": x**2}), "y")
+    >>> len(prepared.training[0]), len(prepared.validation[0])
+    (60, 20)
+    """
+    options = options or Options()
+    encoder, (training, validation, _), X, y = _encoded(table, target, options)
+    kept = np.concatenate([training, validation])
+    with config.seeded(options.seed):
+        model = build(encoder, options)
+    return Prepared(model, encoder, options, X[kept], y[kept], len(validation))
 
 
 def _sorted_by(frame: Any, column: str) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hillwalker.folders import make_folder, write_whole
-from hillwalker.jobs import Prediction, Training
+from hillwalker.jobs import Prediction, Prepared, Training
 from hillwalker.pages import Facts, Page, Picture, Section, Table, render
 from hillwalker.plots import save
 from hillwalker.plots.history import plot_history
@@ -205,3 +205,43 @@ def prediction_text(prediction: Prediction) -> str:
     if prediction.scores is not None:
         lines.append("Scores: " + ", ".join(f"{name} {rounded(value)}" for name, value in prediction.scores.items()))
     return "\n".join(lines)
+
+
+# --- experiments ------------------------------------------------------------------------------------------------------
+
+
+def prepared_text(prepared: Prepared, source: str) -> str:
+    """Return what is experimented with, as lines for a terminal."""
+    encoder, options = prepared.encoder, prepared.options
+    target = encoder.target
+    sizes = "-".join(map(str, (len(encoder.feature_names), *options.hidden, prepared.model.output_shape[-1])))
+    loss = "log loss" if target.classes else "mean squared error; always the mean has about 1"
+    learned, checked = len(prepared.training[0]), len(prepared.validation[0])
+    how = "in time" if options.in_time else f"at random, seed {options.seed}"
+    lines = [
+        ("Table", source),
+        ("Target", f"{target.name}: {'classes' if target.classes else 'amounts'} ({loss})"),
+        *[("Note", note) for note in encoder.notes],
+        ("Rows", f"{learned:,} training, {checked:,} validation ({how}); the test rows of `train` are left out"),
+        ("Network", f"{sizes}; Adam"),
+    ]
+    return Facts(lines).text()
+
+
+def frame_csv(frame: Any) -> str:
+    """Return a pandas or polars frame as CSV, its index too where it has a name."""
+    if hasattr(frame, "write_csv"):
+        return str(frame.write_csv())
+    return str(frame.to_csv(index=frame.index.name is not None, lineterminator="\n"))
+
+
+def write_experiment(
+    folder: str | Path, pictures: Mapping[str, Figure], tables: Mapping[str, Any], overwrite: bool = False
+) -> list[Path]:
+    """Write an experiment's pictures, and its frames as CSV, into a folder by name; return the files' paths."""
+    folder = make_folder(folder, overwrite)
+    files = [save(figure, folder / name) for name, figure in pictures.items()]
+    for name, frame in tables.items():
+        files.append(folder / name)
+        write_whole(files[-1], frame_csv(frame).encode())
+    return files

@@ -167,7 +167,8 @@ class Comparison:
         units = f"{self.scores.shape[1]} {'folds' if self.runs.shape[2] > 1 else 'seeds'}"
         if not equal:
             return f"{lead}, better than every other by more than the noise of {units}."
-        some = ", ".join(equal[:4]) + (f" and {len(equal) - 4} more" if len(equal) > 4 else "")
+        between = "; " if any(", " in label for label in equal) else ", "
+        some = between.join(equal[:4]) + (f" and {len(equal) - 4} more" if len(equal) > 4 else "")
         return f"{lead}, but {units} do not tell it from {some}."
 
     def __str__(self) -> str:
