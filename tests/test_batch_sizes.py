@@ -90,6 +90,40 @@ def test_memory_is_that_of_the_plan():
     assert not unbuilt.built
 
 
+def test_noise_is_the_spread_of_batches_drawn_without_replacement():
+    network = hw.Sequential([Input((3,)), Dense(1)])
+    network.compile(hw.optimizers.SGD(0.05), "mse")
+    record = hw.compare_batch_sizes(network, X, Y, [1, 6, 200], seeds=[7], epochs=1, verbose=0)
+    W, b = hw.copies(network, [7])[0].get_weights()
+    errors = 2 * (X[:200] @ W[:, 0] + b[0] - Y[:200])
+    rows = np.column_stack([errors[:, None] * X[:200], errors])  # each row's gradient
+    whole = rows.mean(axis=0)
+    random = np.random.default_rng(1)
+    drawn = [rows[random.permutation(200)[:6]].mean(axis=0) - whole for _ in range(4000)]
+    spread = np.sqrt(np.mean(np.square(drawn).sum(axis=1))) / np.linalg.norm(whole)
+    assert record.noise[1] == pytest.approx(spread, rel=0.03)
+    exact = np.sqrt(np.mean(np.square(rows - whole).sum(axis=1))) / np.linalg.norm(whole)
+    assert record.noise[0] == pytest.approx(exact, rel=1e-4)
+    assert record.noise[2] == 0
+
+
+def test_a_loss_of_whole_batches_has_no_noise_to_tell():
+    network = hw.Sequential([Input((3,)), Dense(1)])
+    network.compile("sgd", lambda y_true, y_pred: np.mean((y_true - y_pred) ** 2))
+    record = found(50, model=network, seeds=2, epochs=2)
+    assert np.isnan(record.noise).all()
+    assert record.to_dict()["noise"] == [None]
+    record.plot(kind="trade-offs")
+
+
+def test_the_trade_offs_are_drawn_by_size():
+    figure = found(10, 200, epochs=8).plot(kind="trade-offs")
+    assert figure.axes[1].get_title(loc="left") == "Convergence (×: not within 8 epochs)"
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["10", "all\n200"]
+    with pytest.raises(InputError, match="'trade-offs'"):
+        found(10, epochs=1, seeds=1).plot(kind="trade")
+
+
 def test_the_constant_is_the_training_rows_mean():
     record = found(10)
     assert record.constant_loss == pytest.approx(float(np.mean((Y[200:] - Y[:200].mean()) ** 2)), rel=1e-5)
@@ -108,6 +142,22 @@ def test_the_answer_says_how_sure_it_is():
     assert "surely below" not in close.answer
     nothing = hw.compare_batch_sizes(model(), X, RANDOM.permutation(Y), [10], seeds=6, epochs=5, verbose=0)
     assert "not surely below the" in nothing.answer
+
+
+def test_sizes_that_only_overfit_are_named():
+    random = np.random.default_rng(2)
+    x = random.normal(size=(300, 8))
+    y = x[:, 0] + random.normal(size=300)
+    wide = hw.Sequential([Input((8,)), Dense(64, activation="relu"), Dense(1)])
+    wide.compile(hw.optimizers.Adam(0.01), "mse")
+    record = hw.compare_batch_sizes(wide, x, y, [4, 48], 8, 60, 0.8, verbose=0)
+    lowest = record.comparison.curves["val_loss"][:, :, 0].min(axis=-1)
+    assert record.not_told_from_best == (48,)
+    assert record.as_good_if_stopped == (4,)
+    assert stats.ttest_rel(lowest[0], lowest[1]).pvalue > 0.05 or lowest[0].mean() < lowest[1].mean()
+    assert "stopped at their best epochs, 4 would be as good" in record.answer
+    stopped = hw.compare_batch_sizes(wide, x, y, [4, 48], 8, 60, 0.8, early_stopping=10, verbose=0)
+    assert 4 in stopped.not_told_from_best
 
 
 def test_of_those_not_told_apart_the_quickest_is_chosen():

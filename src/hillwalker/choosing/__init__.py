@@ -8,12 +8,10 @@ from hillwalker.choosing.grid import Grid
 from hillwalker.choosing.learning_rate import Sweep, sweep_learning_rates
 from hillwalker.choosing.noise import GradientNoise, gradient_noise
 from hillwalker.choosing.race import LearningRate, find_learning_rate
-from hillwalker.choosing.trade_offs import BatchTradeOffs, batch_trade_offs
 
 __all__ = [
     "BatchSizeRuns",
     "BatchSizes",
-    "BatchTradeOffs",
     "Comparison",
     "GradientNoise",
     "Grid",
@@ -21,7 +19,6 @@ __all__ = [
     "Row",
     "Sweep",
     "batch_size_runs",
-    "batch_trade_offs",
     "compare",
     "compare_batch_sizes",
     "find_learning_rate",

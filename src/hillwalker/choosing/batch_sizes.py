@@ -5,6 +5,7 @@ All trainings are `compare`'s; here is only what is particular to batches: steps
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,16 +20,19 @@ from hillwalker.choosing import constants, splits, statistics
 from hillwalker.choosing.comparison import Comparison, Row
 from hillwalker.choosing.experiment import compare
 from hillwalker.choosing.noise import listed_sizes
-from hillwalker.errors import InputError, InputTypeError, explain
+from hillwalker.errors import InputError, InputTypeError, explain, unknown_name
 from hillwalker.models import Sequential, copies
 from hillwalker.plan import Plan
 from hillwalker.scores import rounded
+from hillwalker.seeing.rows import sum_up
+from hillwalker.training.batches import Data
 from hillwalker.training.callbacks import EarlyStopping
 
 Array = NDArray[np.float64]
 Spread = tuple[float, float, float]
 
 CALL = "compare_batch_sizes(model, X, y, {})"
+KINDS = ("curves", "trade-offs")
 SHARE = 0.75  # of each size's runs reach the target
 ARRIVED = 0.5  # of the way from the constant prediction to the best size's loss: a size below that sets no target
 
@@ -89,7 +93,8 @@ class BatchSizes:
     """Trainings with several batch sizes: convergence by epoch, step and second, memory, final validation.
 
     `comparison` has all curves (sizes × seeds); `rows` are trained on; `target` is the validation loss that the way to
-    is measured of; `constant_loss` that of always predicting the same; `memory` of a step of each size.
+    is measured of; `constant_loss` that of always predicting the same; `memory` of a step of each size; `noise`
+    (sizes,) the standard deviation of a batch's gradient in lengths of the whole gradient, before training.
     """
 
     sizes: tuple[int, ...]
@@ -97,6 +102,7 @@ class BatchSizes:
     target: float
     constant_loss: float
     memory: tuple[Memory, ...]
+    noise: Array
     comparison: Comparison
 
     @property
@@ -163,6 +169,24 @@ class BatchSizes:
             if label == best or (self._trained(size) and not self.comparison.is_real(label, best))
         )
 
+    @property
+    def as_good_if_stopped(self) -> tuple[int, ...]:
+        """The sizes that end worse than the best, but not in their best epochs: they overfit, and early stopping helps.
+
+        Lowest losses are compared, paired by seed, with a 95 % interval.
+        """
+        curves = self.comparison.curves["val_loss"][:, :, 0]
+        lowest = np.where(np.isfinite(curves), curves, np.inf).min(axis=-1)
+        best = self.comparison.number_of(self.comparison.best)
+        done = self.comparison.done[:, :, 0].all(axis=0)
+        good = []
+        for place, size in enumerate(self.sizes):
+            ends_worse = size not in self.not_told_from_best and self._trained(size)
+            if ends_worse and done.sum() > 1:
+                _, low, _ = statistics.interval((lowest[place] - lowest[best])[done])
+                good += [size] if low <= 0 else []
+        return tuple(good)
+
     def _trained(self, size: int) -> bool:
         return bool(np.isfinite(self.table[self.sizes.index(size)].val_loss[0]))
 
@@ -201,7 +225,9 @@ class BatchSizes:
             )
         below = bool(np.isfinite(row.val_loss[2])) and row.val_loss[2] < self.constant_loss
         doubt = "" if below else f"; but that is not surely below the {rounded(self.constant_loss)} of a constant"
-        return f"Batch size {chosen}: {end}{way}{doubt}."
+        stopped = [str(size) for size in self.as_good_if_stopped]
+        early = f"; stopped at their best epochs, {_listed(stopped, 'and')} would be as good" if stopped else ""
+        return f"Batch size {chosen}: {end}{way}{early}{doubt}."
 
     def _against(self, chosen: int, equal: Sequence[int]) -> str:
         """Return how the quickest of the good ones compares with the next."""
@@ -235,8 +261,9 @@ class BatchSizes:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain lists, numbers and strings."""
-        names = ("sizes", "rows", "target", "constant_loss", "steps_an_epoch", "seconds_an_epoch", "epochs_to_target",
-                 "steps_to_target", "seconds_to_target", "batch_size", "not_told_from_best", "answer")  # fmt: skip
+        names = ("sizes", "rows", "target", "constant_loss", "noise", "steps_an_epoch", "seconds_an_epoch",
+                 "epochs_to_target", "steps_to_target", "seconds_to_target", "batch_size", "not_told_from_best",
+                 "as_good_if_stopped", "answer")  # fmt: skip
         told: dict[str, Any] = {name: records.plain(getattr(self, name)) for name in names}
         told["memory"] = [
             {"batch": one.batch, "activations": one.activations, "gradients": one.gradients, "total": one.total}
@@ -250,16 +277,21 @@ class BatchSizes:
         for name in ("val_loss", "epochs", "steps", "seconds", "seconds_an_epoch"):
             for place, end in enumerate(("", "_low", "_high")):
                 columns[name + end] = [getattr(row, name)[place] for row in self.table]
-        columns["memory"] = [row.memory.total for row in self.table]
+        columns |= {"memory": [row.memory.total for row in self.table], "noise": self.noise.tolist()}
         for name in ("arrived", "runs", "failed"):
             columns[name] = [getattr(row, name) for row in self.table]
         return records.to_frame(columns, "batch_size", "compare_batch_sizes(...).to_frame()")
 
-    def plot(self, title: str | None = None) -> Any:
-        """Return a matplotlib figure (see `hillwalker.plots.batch_sizes.plot_batch_sizes`)."""
-        from hillwalker.plots.batch_sizes import plot_batch_sizes
+    def plot(self, title: str | None = None, kind: str = "curves") -> Any:
+        """Return a matplotlib figure (see `hillwalker.plots.batch_sizes`).
 
-        return plot_batch_sizes(self, title)
+        `kind`: "curves" by epoch, step and time, or "trade-offs": time, way to the target, noise, memory, by size.
+        """
+        if kind not in KINDS:
+            raise unknown_name("kind", kind, KINDS, "found.plot(kind={})")
+        from hillwalker.plots.batch_sizes import plot_batch_sizes, plot_batch_trade_offs
+
+        return plot_batch_sizes(self, title) if kind == "curves" else plot_batch_trade_offs(self, title)
 
 
 def compare_batch_sizes(
@@ -328,17 +360,32 @@ def compare_batch_sizes(
     )  # fmt: skip
     held_out = None if parts is not None else model._edge.data(*validation_data[:2]).y
     constant = float(constants.constant_losses(losses.get(model.loss), data.y, parts, held_out, model)[0])
-    plan = model.plan if model.built else _built(model, X)
-    memory = tuple(memory_of_a_step(plan, size, data.y.shape[1]) for size in sizes)
+    (fresh,) = copies(model, [comparison.seeds[0]])
+    if not fresh.built:
+        fresh.build((None, *np.shape(X)[1:]))
+    memory = tuple(memory_of_a_step(fresh.plan, size, data.y.shape[1]) for size in sizes)
+    noise = noise_of_a_step(fresh, data[:rows], np.array(sizes))
     goal = common_target(comparison, constant) if target is None else float(target)
-    return BatchSizes(tuple(sizes), rows, goal, constant, memory, comparison)
+    return BatchSizes(tuple(sizes), rows, goal, constant, memory, noise, comparison)
 
 
-def _built(model: Sequential, X: Any) -> Plan:
-    """Return the plan of a model that no data have given a shape yet, from a copy."""
-    (made,) = copies(model, [0])
-    made.build((None, *np.shape(X)[1:]))
-    return made.plan
+def noise_of_a_step(model: Sequential, data: Data, sizes: NDArray[np.int64]) -> Array:
+    """Return the standard deviation of the gradient of batches, in lengths of the gradient g of all n rows, (sizes,).
+
+    sqrt(tr(S) / B · (n - B) / (n - 1)) / |g|, S the covariance of the rows' gradients: batches are drawn without
+    replacement. NaN where rows have no gradients of their own.
+    """
+    rows = len(data)
+    assert data.y is not None
+    plan = dataclasses.replace(model.plan, loss=losses.get(model.loss), target_width=data.y.shape[1])
+    try:
+        found = sum_up(plan, model.state.parameters, data)
+    except InputError:
+        return np.full(len(sizes), np.nan)
+    mean_square = float(found.gradient @ found.gradient)
+    spread = max(float(found.squared_norms.mean()) - mean_square, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.sqrt(spread / sizes * (rows - sizes) / max(rows - 1, 1) / np.float64(mean_square)))
 
 
 def common_target(comparison: Comparison, constant: float) -> float:
@@ -355,8 +402,8 @@ def common_target(comparison: Comparison, constant: float) -> float:
     return float(counted.max()) if len(counted) else best
 
 
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+def _listed(words: Sequence[str], last: str = "or") -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 def _time(seconds: float) -> str:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 from hillwalker import quiz
 from hillwalker.callbacks import Recorder
 from hillwalker.choosing.batch_runs import batch_size_runs
+from hillwalker.choosing.batch_sizes import compare_batch_sizes
 from hillwalker.choosing.learning_rate import sweep_learning_rates
 from hillwalker.choosing.noise import gradient_noise as noise_of
-from hillwalker.choosing.trade_offs import batch_trade_offs as trade_offs
 from hillwalker.errors import HillwalkerWarning
 from hillwalker.lesson import data
 from hillwalker.models import Sequential, copies, fit_many
 from hillwalker.optimizers import SGD, Adam, Optimizer, RMSprop
 from hillwalker.plots.batch_runs import plot_batch_runs
+from hillwalker.plots.batch_sizes import plot_batch_trade_offs
 from hillwalker.plots.histories import plot_histories
 from hillwalker.plots.learning_rate import plot_learning_rate_sweep
 from hillwalker.plots.noise import plot_gradient_noise
 from hillwalker.plots.recording import plot_recording
-from hillwalker.plots.trade_offs import plot_batch_trade_offs
 from hillwalker.training.history import History
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ def batch_trade_offs() -> Figure:
     X, y = data.circle(2000)
     model = data.network(2, [32], output="sigmoid")
     model.compile(SGD(0.1), loss="binary_crossentropy")
-    return plot_batch_trade_offs(trade_offs(model, X, y, goal=0.45, epochs=450, seeds=3, verbose=0))
+    sizes = [1, 4, 16, 64, 256, 1600]
+    return plot_batch_trade_offs(compare_batch_sizes(model, X, y, sizes, seeds=6, epochs=400, target=0.45, verbose=0))
 
 
 def weights_over_time() -> Figure:

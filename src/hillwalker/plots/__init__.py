@@ -28,7 +28,7 @@ _PICTURES = {
     "plot_activations": "shapes",
     "plot_batch_runs": "batch_runs",
     "plot_batch_sizes": "batch_sizes",
-    "plot_batch_trade_offs": "trade_offs",
+    "plot_batch_trade_offs": "batch_sizes",
     "plot_blame": "blame",
     "plot_cheat_sheet": "cheat_sheet",
     "plot_classes": "prediction",

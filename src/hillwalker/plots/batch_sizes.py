@@ -1,17 +1,19 @@
-"""Batch sizes beside each other: the validation loss by epoch, by step and by second, and where it ends.
+"""Batch sizes beside each other: the validation loss by epoch, step and second, where it ends, and what it costs.
 
 Medians and quartiles are all that is computed here.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hillwalker.plots import GREY, SMALL, TEXT, new_figure, style
+from hillwalker.plots import BLACK, BLUE, GREEN, GREY, PURPLE, SMALL, TEXT, VERMILION, new_figure, style
 from hillwalker.plots.comparison import MOST, draw_band, draw_scores, scale
+from hillwalker.scores import rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,3 +90,56 @@ def _labels(found: BatchSizes) -> dict[str, str]:
 
 def _bytes(count: Any) -> str:
     return f"{count / 1e6:.3g} MB" if count >= 1e6 else f"{count / 1e3:.3g} kB"
+
+
+def plot_batch_trade_offs(found: BatchSizes, title: str | None = None) -> Figure:
+    """Return four panels over the batch size: time of an epoch, steps to the target, noise and memory of a step.
+
+    Bars are 95 % intervals over the seeds. A size that does not reach the target is marked with a cross at the top.
+    """
+    figure = new_figure(9.0, 6.4)
+    panels = figure.subplots(2, 2)
+    seconds = np.array([row.seconds_an_epoch for row in found.table])
+    steps = np.array([row.steps for row in found.table])
+    kilobytes = np.array([row.memory.total for row in found.table]) / 1000
+    draw = functools.partial(_trade_off, found)
+    draw(panels[0, 0], 1000 * seconds, BLUE, "o", "milliseconds an epoch", "Time")
+    draw(panels[0, 1], steps, GREEN, "s", f"steps to loss {rounded(found.target)}", "Convergence")
+    draw(panels[1, 0], _alone(found.noise), VERMILION, "^", "spread / length of the gradient", "Noise of a step")
+    draw(panels[1, 1], _alone(kilobytes), PURPLE, "D", "kilobytes a step", "Memory")
+    if title is not None:
+        figure.suptitle(title, fontsize=TEXT + 2, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+def _alone(values: Any) -> Any:
+    """Return numbers without intervals in the form of those that have them."""
+    return np.column_stack([values, np.full((len(values), 2), np.nan)])
+
+
+def _trade_off(found: BatchSizes, axes: Axes, values: Any, colour: str, marker: str, label: str, title: str) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    sizes = np.array(found.sizes)
+    middle, low, high = values.T
+    seen = np.isfinite(middle)
+    axes.set_xscale("log")
+    if seen.any() and middle[seen].min() > 0 and middle[seen].max() > 8 * middle[seen].min():
+        axes.set_yscale("log")
+    axes.plot(sizes[seen], middle[seen], color=colour, marker=marker, linewidth=1.8)
+    top = axes.get_ylim()[1]
+    known = seen & ~np.isnan(low)
+    axes.vlines(sizes[known], low[known], np.minimum(high[known], 1e3 * top), color=colour, linewidth=1.4)
+    finite = np.isfinite(high) & known
+    axes.set_ylim(top=max([top, *(1.05 * high[finite])]))
+    missed = sizes[~seen]
+    if len(missed):
+        place = axes.get_xaxis_transform()
+        axes.plot(missed, [0.93] * len(missed), "x", color=BLACK, markersize=9, transform=place)
+        title += f" (×: not within {found.comparison.epochs.max()} epochs)"
+    if axes.get_yscale() == "linear":
+        axes.set_ylim(bottom=0)
+    style(axes, "rows in a batch", label, title)
+    axes.xaxis.set_major_locator(FixedLocator(found.sizes))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels([f"{size:,}" if size < found.rows else f"all\n{size:,}" for size in found.sizes])
