@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from hillwalker.errors import HillwalkerError, InputError, explain
 
 if TYPE_CHECKING:
+    from hillwalker.choosing import Comparison
     from hillwalker.jobs import Examples, Options, Prepared
 
 
@@ -339,7 +340,7 @@ def _written(parsed: argparse.Namespace, folder: Path, pictures: dict[str, Any],
 
 
 def _compare(parsed: argparse.Namespace) -> int:
-    from hillwalker import compare, folders
+    from hillwalker import compare
 
     prepared, folder, verbose = _prepared(parsed)
     vary: dict[str, list[Any]] = {}
@@ -351,21 +352,40 @@ def _compare(parsed: argparse.Namespace) -> int:
         split, (X, y) = {"folds": parsed.folds, "time_ordered": prepared.options.in_time}, (prepared.X, prepared.y)
     told = {"seeds": parsed.seeds, "epochs": parsed.epochs, "batch_size": parsed.batch_size, **split}
     told |= {"early_stopping": parsed.patience, "threads": parsed.threads, "verbose": verbose}
-    if parsed.overwrite and folder.is_dir():
-        folders.make_folder(folder, overwrite=True)  # else the folder is made by the first run's line in it
+    _allow_runs(parsed, folder)
     comparison = compare(prepared.model, X, y, vary, folder=folder, **told)
-    if comparison.interrupted and not comparison.scores.shape[1]:
-        print(f"Interrupted: {comparison.done.sum()} of {comparison.done.size} runs are done.", file=sys.stderr)
-    else:
-        print(comparison)
-        pictures = {"comparison.png": comparison.plot()}
-        if sum(len(values) > 1 for values in vary.values()) > 1:
-            pictures["heatmap.png"] = comparison.plot(kind="heatmap")
-        _written(parsed, folder, pictures, {"curves.csv": comparison.to_frame()})
-    if comparison.interrupted:
-        print("The same command goes on where it was.", file=sys.stderr)
+    if _is_empty(comparison):
         return 130
-    return 0
+    print(comparison)
+    pictures = {"comparison.png": comparison.plot()}
+    if sum(len(values) > 1 for values in vary.values()) > 1:
+        pictures["heatmap.png"] = comparison.plot(kind="heatmap")
+    _written(parsed, folder, pictures, {"curves.csv": comparison.to_frame()})
+    return _ended(comparison)
+
+
+def _allow_runs(parsed: argparse.Namespace, folder: Path) -> None:
+    """Let runs be written down in a folder of the user's, if told; else the first run's line makes the folder."""
+    from hillwalker import folders
+
+    if parsed.overwrite and folder.is_dir():
+        folders.make_folder(folder, overwrite=True)
+
+
+def _is_empty(comparison: Comparison) -> bool:
+    """Return whether Ctrl-C came before there was anything to compare, and say so."""
+    if not comparison.interrupted or comparison.scores.shape[1]:
+        return False
+    print(f"Interrupted: {comparison.done.sum()} of {comparison.done.size} runs are done.", file=sys.stderr)
+    _ended(comparison)
+    return True
+
+
+def _ended(comparison: Comparison) -> int:
+    if not comparison.interrupted:
+        return 0
+    print("The same command goes on where it was.", file=sys.stderr)
+    return 130
 
 
 def _lr(parsed: argparse.Namespace) -> int:
@@ -385,13 +405,17 @@ def _batch(parsed: argparse.Namespace) -> int:
     from hillwalker import compare_batch_sizes
 
     prepared, folder, verbose = _prepared(parsed)
+    _allow_runs(parsed, folder)
     found = compare_batch_sizes(
         prepared.model, *prepared.training, parsed.sizes, parsed.seeds, parsed.epochs,
-        validation_data=prepared.validation, target=parsed.target_loss, threads=parsed.threads, verbose=verbose,
+        validation_data=prepared.validation, target=parsed.target_loss, folder=folder, threads=parsed.threads,
+        verbose=verbose,
     )  # fmt: skip
+    if _is_empty(found.comparison):
+        return 130
     print(found)
     _written(parsed, folder, {"batch_sizes.png": found.plot()}, {"batch_sizes.csv": found.to_frame()})
-    return 130 if found.comparison.interrupted else 0
+    return _ended(found.comparison)
 
 
 # --- looking at a saved model -----------------------------------------------------------------------------------------
