@@ -275,8 +275,7 @@ def test_a_recorded_training_gives_the_advice():
     told = json.loads(json.dumps(noise.to_dict()))
     assert told["course"]["epochs"] == list(range(7))
     assert list(noise.course.to_frame().index) == list(range(7))
-    below = noise.plot().axes[-1]
-    assert below.get_xlabel() == "epoch"
+    (below,) = [axes for axes in noise.plot("Title").axes if axes.get_xlabel() == "epoch"]
     assert below.lines[0].get_xdata().tolist() == list(range(7))
 
 

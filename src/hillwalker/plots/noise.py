@@ -28,10 +28,12 @@ def plot_gradient_noise(noise: GradientNoise, title: str | None = None) -> Figur
     'log'
     """
     figure = new_figure(11.0, 4.9 if noise.course is None else 8.6)
-    grid = figure.add_gridspec(1 if noise.course is None else 2, 2)
-    left, right = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+    top: Any = figure
     if noise.course is not None:
-        _course(figure.add_subplot(grid[1, :]), noise.course, noise)
+        parts: Any = figure.subfigures(2, 1)
+        top = parts[0]
+        _course(parts[1], noise.course, noise)
+    left, right = top.subplots(1, 2)
     sizes = np.array([one.size for one in noise.batches])
     errors = np.array([one.error for one in noise.batches])
     left.plot(
@@ -64,13 +66,14 @@ def plot_gradient_noise(noise: GradientNoise, title: str | None = None) -> Figur
     style(left, "batch size B (rows)", "error of the gradient, |g_B − g| / |g|", "How far off a batch's gradient is")
     style(right, "batch size B (rows)", "cosine to the gradient of all rows", "How well it points")
     handles, names = left.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
+    top.legend(handles, names, loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
     if title is not None:
         figure.suptitle(title, fontsize=TEXT + 2, fontweight="bold", x=0.01, ha="left")
     return figure
 
 
-def _course(axes: Axes, course: NoiseCourse, noise: GradientNoise) -> None:
+def _course(figure: Any, course: NoiseCourse, noise: GradientNoise) -> None:
+    axes = figure.subplots()
     scale = np.where(np.isfinite(course.noise_scale) & (course.noise_scale > 0), course.noise_scale, np.nan)
     axes.plot(course.epochs, scale, color=BLUE, marker="o", markersize=4, linewidth=1.6, label="at these weights")
     axes.set_yscale("log", base=2)
@@ -90,7 +93,7 @@ def _course(axes: Axes, course: NoiseCourse, noise: GradientNoise) -> None:
     axes.set_ylim(low, high)
     axes.yaxis.set_major_formatter("{x:g}")
     style(axes, "epoch", "noise scale (rows)", "How it went on as the network learned")
-    axes.legend(fontsize=SMALL, framealpha=0.9, edgecolor="none", loc="lower right")
+    figure.legend(loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
 
 
 def _bars(axes: Axes, sizes: Any, quartiles: Any, label: str) -> None:
