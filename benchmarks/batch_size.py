@@ -1,8 +1,8 @@
 """What the gradient noise scale says of the batch size, against the steps that trainings really needed.
 
-    python benchmarks/batch_size.py [--seeds 5] [--steps 1500] [--share 0.95] [--threads 1] [--json FILE] [NAME ...]
+    python benchmarks/batch_size.py [--optimizer sgd] [--seeds 5] [--steps 1500] [--share 0.95] [--threads 1] [--json FILE] [NAME ...]
 
-For each problem and batch size, SGD trains at many learning rates; the steps to a training loss at the best of them are
+For each problem and batch size, an optimizer trains at many learning rates; the steps to a training loss at the best of them are
 fitted by steps = S_min (1 + B_crit / B), as in McCandlish et al. (2018). B_crit with its interval (seeds drawn anew)
 stands beside the noise scale predicted by `hw.gradient_noise`: before training, over it (moments averaged, then
 divided), and where the loss is reached.
@@ -23,7 +23,10 @@ import hillwalker as hw
 
 CHOSEN = ("digits", "breast cancer", "classification", "four classes", "large batches", "moons", "friedman 1",
           "swiss roll", "linear", "sine")  # fmt: skip
-RATES = tuple(float(f"{rate:.3g}") for rate in 10.0 ** np.arange(-2.5, 0.76, 0.25))
+RATES = {  # of the grid, by optimizer
+    "sgd": tuple(float(f"{rate:.3g}") for rate in 10.0 ** np.arange(-2.5, 0.76, 0.25)),
+    "adam": tuple(float(f"{rate:.3g}") for rate in 10.0 ** np.arange(-3.5, -0.24, 0.25)),
+}
 DRAWS = 300
 
 
@@ -32,14 +35,16 @@ def sizes_for(rows: int) -> list[int]:
     return [2**power for power in range(2, 10) if 2**power <= rows / 3]
 
 
-def sweep(problem: Problem, seeds: int, steps: int, threads: int | None) -> tuple[Any, list[int], np.ndarray]:
+def sweep(
+    problem: Problem, optimizer: str, seeds: int, steps: int, threads: int | None
+) -> tuple[Any, list[int], np.ndarray]:
     """Return the comparison of all sizes and rates, the sizes, and the losses before training, (seeds,)."""
-    model, rows = problem.model("sgd"), len(problem.X)
+    model, rows = problem.model(optimizer), len(problem.X)
     sizes = sizes_for(rows)
     vary = [
         {"batch_size": size, "learning_rate": rate, "epochs": max(3, round(steps / math.ceil(rows / size)))}
         for size in sizes
-        for rate in RATES
+        for rate in RATES[optimizer]
     ]
     found = hw.compare(
         model, problem.X, problem.y, vary, seeds=seeds, validation_data=(problem.X, problem.y), threads=threads,
@@ -75,15 +80,17 @@ def fitted(sizes: np.ndarray, steps: np.ndarray) -> tuple[float, float]:
     return float(np.exp(errors[best].mean())), float(candidates[best])
 
 
-def measured(found: Any, sizes: list[int], first: np.ndarray, rows: int, target: float) -> dict[str, Any]:
+def measured(
+    found: Any, sizes: list[int], rates: tuple[float, ...], first: np.ndarray, rows: int, target: float
+) -> dict[str, Any]:
     """Return the steps of each size at its best rate, and the critical batch size with its interval."""
     curves = found.curves["val_loss"][:, :, 0]
-    shape = (len(sizes), len(RATES), len(first))
+    shape = (len(sizes), len(rates), len(first))
     steps = np.full(shape, math.inf)
     for place in np.ndindex(*shape):
         size, rate, seed = place
         an_epoch = math.ceil(rows / sizes[size])
-        steps[place] = steps_to(target, curves[size * len(RATES) + rate, seed], first[seed], an_epoch)
+        steps[place] = steps_to(target, curves[size * len(rates) + rate, seed], first[seed], an_epoch)
 
     def at_best_rates(seeds: np.ndarray) -> np.ndarray:
         ordered = np.sort(steps[:, :, seeds], axis=-1)
@@ -97,18 +104,18 @@ def measured(found: Any, sizes: list[int], first: np.ndarray, rows: int, target:
     known = [value for value in drawn if math.isfinite(value)]
     low, high = np.percentile(known, [2.5, 97.5]) if known else (math.nan, math.nan)
     middle = np.sort(steps, axis=-1)[:, :, len(first) // 2]
-    rates = [RATES[int(place)] for place in middle.argmin(axis=1)]
-    return {"steps": needed.tolist(), "rates": rates, "fewest": fewest, "critical": critical,
+    chosen = [rates[int(place)] for place in middle.argmin(axis=1)]
+    return {"steps": needed.tolist(), "rates": chosen, "fewest": fewest, "critical": critical,
             "interval": [float(low), float(high)]}  # fmt: skip
 
 
-def predicted(problem: Problem, size: int, rate: float, target: float, steps: float, seeds: int) -> dict[str, float]:
+def predicted(problem: Problem, optimizer: Any, size: int, steps: float, seeds: int) -> dict[str, float]:
     """Return the noise scale before, over and at the end of a training to the target, geometric means over seeds."""
     an_epoch = math.ceil(len(problem.X) / size)
     epochs = max(2, math.ceil(steps / an_epoch))
     told: dict[str, list[float]] = {"start": [], "over": [], "end": []}
     for seed in range(seeds):
-        (model,) = hw.copies(problem.model(hw.optimizers.SGD(rate)), [seed])
+        (model,) = hw.copies(problem.model(optimizer), [seed])
         recorder = hw.callbacks.Recorder(every=max(1, epochs // 40))
         model.fit(problem.X, problem.y, batch_size=size, epochs=epochs, verbose=0, callbacks=[recorder])
         noise = hw.gradient_noise(model, problem.X, problem.y, [8], draws=1, recording=recorder.recording, verbose=0)
@@ -119,28 +126,30 @@ def predicted(problem: Problem, size: int, rate: float, target: float, steps: fl
     return {name: float(np.exp(np.median(np.log(values)))) for name, values in told.items()}
 
 
-def judge(problem: Problem, seeds: int, steps: int, share: float, threads: int | None) -> dict[str, Any]:
+def judge(
+    problem: Problem, optimizer: str, seeds: int, steps: int, share: float, threads: int | None
+) -> dict[str, Any]:
     """Return what was predicted and what was measured on one problem."""
     rows = len(problem.X)
-    found, sizes, first = sweep(problem, seeds, steps, threads)
+    found, sizes, first = sweep(problem, optimizer, seeds, steps, threads)
     curves = found.curves["val_loss"][:, :, 0]
     at_end = np.where(np.isfinite(curves), curves, np.inf).min(axis=-1)  # (variants, seeds)
     lowest = np.median(at_end, axis=1).reshape(len(sizes), -1).min(axis=1)  # each size at its best rate
     reachable = float(lowest.max())  # by every size
     start = float(np.median(first))
     target = start - share * (start - reachable)
-    result = measured(found, sizes, first, rows, target)
+    result = measured(found, sizes, RATES[optimizer], first, rows, target)
     place = len(sizes) // 2
     result |= {"name": problem.name, "rows": rows, "sizes": sizes, "target": target}
-    result["predicted"] = predicted(
-        problem, sizes[place], result["rates"][place], target, result["steps"][place], seeds
-    )
+    trained_with = type(hw.optimizers.get(optimizer))(result["rates"][place])
+    result["predicted"] = predicted(problem, trained_with, sizes[place], result["steps"][place], seeds)
     return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", default=list(CHOSEN))
+    parser.add_argument("--optimizer", choices=list(RATES), default="sgd")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--share", type=float, default=0.95, help="of the way from the first loss to the lowest that "
@@ -153,7 +162,7 @@ def main() -> None:
           "over / measured; steps by batch size")  # fmt: skip
     results = []
     for name in told.names:
-        result = judge(known[name], told.seeds, told.steps, told.share, told.threads)
+        result = judge(known[name], told.optimizer, told.seeds, told.steps, told.share, told.threads)
         results.append(result)
         low, high = result["interval"]
         guess = result["predicted"]

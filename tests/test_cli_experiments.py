@@ -92,6 +92,15 @@ def test_the_rows_that_train_tests_on_are_left_out(table):
     assert prepared.model.count_params() == training.model.count_params()
 
 
+def test_folds_in_time_are_scaled_by_the_first_stretch(table):
+    options = jobs.Options(time_ordered=True, hidden=(4,))
+    prepared = jobs.prepare("shop.csv", "spent", options, folds=3)
+    first = prepared.X[:32]  # of 128 rows, in 4 stretches
+    np.testing.assert_allclose(first[:, 0].mean(), 0, atol=1e-5)
+    np.testing.assert_allclose(first[:, 0].std(), 1, atol=1e-3)
+    assert prepared.X[-32:, 0].mean() > 3  # days only rise
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -100,7 +109,7 @@ def test_the_rows_that_train_tests_on_are_left_out(table):
         (["compare", "shop.csv", "--target", "bought", "--vary", "unit=4"], "units"),
         (["compare", "shop.csv", "--target", "bought", "--vary", "units=4", "--seeds", "0"], "seeds=0"),
         (["compare", "shop.csv", "--target", "bought", "--vary", "units=4", "--output", "."], "did not make"),
-        (["compare", "shop.csv", "--target", "bought", "--vary", "units=4", "--folds", "1"], "folds=1"),
+        (["compare", "shop.csv", "--target", "bought", "--vary", "units=4", "--folds", "1"], "--folds 1"),
         (["lr", "shop.csv", "--target", "bought", "--seeds", "1"], "seeds=1"),
         (["lr", "shop.csv", "--target", "bought", "--epochs", "0"], "epochs 0"),
         (["batch", "shop.csv", "--target", "bought", "--sizes", "16", "97"], "for 96 rows to train on"),

@@ -328,7 +328,10 @@ def _prepared(parsed: argparse.Namespace) -> tuple[Prepared, Path, Any]:
     source = Path(parsed.file).name
     output = parsed.output or f"hillwalker-{parsed.command}-{source.split('.')[0]}"
     folders.check_folder(output, parsed.overwrite)
-    prepared = jobs.prepare(parsed.file, parsed.target, _options(parsed))
+    folds = getattr(parsed, "folds", None)
+    if folds is not None and folds < 2:
+        raise InputError(explain(f"--folds {folds}.", "2 or more.", "--folds 5"))
+    prepared = jobs.prepare(parsed.file, parsed.target, _options(parsed), folds)
     print(reports.prepared_text(prepared, source) + "\n", flush=True)
     return prepared, Path(output), "auto" if sys.stderr.isatty() else 0
 

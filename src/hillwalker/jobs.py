@@ -164,8 +164,13 @@ def train(table: object, target: str, options: Options | None = None, verbose: s
     return _judge(model, encoder, options, history, rows, X[rows[2]], y, seconds)
 
 
-def _encoded(table: object, target: str, options: Options) -> tuple[TableEncoder, Rows, NDArray[Any], NDArray[Any]]:
-    """Return the encoder fitted on a table's training rows, the split, and all rows' inputs and targets."""
+def _encoded(
+    table: object, target: str, options: Options, folds: int | None = None
+) -> tuple[TableEncoder, Rows, NDArray[Any], NDArray[Any]]:
+    """Return the encoder fitted on a table's training rows, the split, and all rows' inputs and targets.
+
+    With `folds` in time, it is fitted on the first stretch only: no other comes before all that is validated on.
+    """
     frame = as_frame(read_table(table) if isinstance(table, (str, Path)) else table)
     drop = list(options.drop)
     if options.time_column is not None:
@@ -174,9 +179,12 @@ def _encoded(table: object, target: str, options: Options) -> tuple[TableEncoder
     rows = split_rows(
         len(frame), options.validation_split, options.test_split, shuffle=not options.in_time, seed=options.seed
     )
-    encoder = TableEncoder.fit(frame, target, task=options.task, impute=options.impute, drop=drop, rows=rows[0])
+    learned = rows[0]
+    if folds is not None and options.in_time:
+        learned = learned[: max(2, (len(rows[0]) + len(rows[1])) // (folds + 1))]
+    encoder = TableEncoder.fit(frame, target, task=options.task, impute=options.impute, drop=drop, rows=learned)
     X, y = encoder.transform(frame), encoder.target.encode(frame)
-    _require_all_classes(encoder, y[rows[0]])
+    _require_all_classes(encoder, y[learned])
     return encoder, rows, X, y
 
 
@@ -205,10 +213,11 @@ class Prepared:
         return self.X[-self.validation_rows :], self.y[-self.validation_rows :]
 
 
-def prepare(table: object, target: str, options: Options | None = None) -> Prepared:
+def prepare(table: object, target: str, options: Options | None = None, folds: int | None = None) -> Prepared:
     """Return a table, encoded, and the network that `train` would make for it, to compare variants of.
 
     The rows that `train` tests on with the same options are in none of it: what is chosen here can be judged there.
+    With `folds` in time, inputs and target are scaled by the first stretch of rows.
 
     >>> import numpy, polars
     >>> x = numpy.linspace(-1, 1, 100)
@@ -217,7 +226,7 @@ def prepare(table: object, target: str, options: Options | None = None) -> Prepa
     (60, 20)
     """
     options = options or Options()
-    encoder, (training, validation, _), X, y = _encoded(table, target, options)
+    encoder, (training, validation, _), X, y = _encoded(table, target, options, folds)
     kept = np.concatenate([training, validation])
     with config.seeded(options.seed):
         model = build(encoder, options)

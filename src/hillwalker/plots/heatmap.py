@@ -87,8 +87,9 @@ def _marks(axes: Axes, grid: Grid) -> None:
             part = Rectangle(corner, 1, 1, fill=False, hatch="////", edgecolor=VERMILION, linewidth=0)
             axes.add_patch(part)
         if grid.as_good[row, column]:
-            inside = Rectangle((column - 0.46, row - 0.45), 0.92, 0.9, fill=False, edgecolor=BLACK, linewidth=1.8)
-            axes.add_patch(inside)
+            for colour, width in (("white", 3.4), (BLACK, 1.8)):  # seen on light and on dark
+                frame = Rectangle((column - 0.46, row - 0.45), 0.92, 0.9, fill=False, edgecolor=colour, linewidth=width)
+                axes.add_patch(frame)
     row, column = grid.best
     small = max(grid.means.shape) > MOST_NUMBERS
     offset = 0.0 if small else 0.28
