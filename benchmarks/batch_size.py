@@ -1,10 +1,10 @@
 """What the gradient noise scale says of the batch size, against the steps that trainings really needed.
 
-    python benchmarks/batch_size.py [--optimizer sgd] [--seeds 5] [--steps 1500] [--share 0.95] [--threads 1] [--json FILE] [NAME ...]
+    python benchmarks/batch_size.py [--optimizer adam] [--seeds 10] [--share 0.95] [--json FILE] [NAME ...]
 
-For each problem and batch size, an optimizer trains at many learning rates; the steps to a training loss at the best of them are
-fitted by steps = S_min (1 + B_crit / B), as in McCandlish et al. (2018). B_crit with its interval (seeds drawn anew)
-stands beside the noise scale predicted by `hw.gradient_noise`: before training, over it (moments averaged, then
+For each problem and batch size an optimizer trains at many learning rates; the steps to a training loss at the best of
+them are fitted by steps = S_min (1 + B_crit / B), as in McCandlish et al. (2018). B_crit with its interval (seeds drawn
+anew) stands beside the noise scale predicted by `hw.gradient_noise`: before training, over it (moments averaged, then
 divided), and where the loss is reached.
 """
 
@@ -176,6 +176,8 @@ def main() -> None:
     }
     for name, ratio in ratios.items():
         logs = np.log2(ratio[np.isfinite(ratio) & (ratio > 0)])
+        if not len(logs):
+            continue
         order = np.corrcoef(
             np.argsort(np.argsort([result["predicted"][name] for result in results])),
             np.argsort(np.argsort([result["critical"] for result in results])),
