@@ -20,8 +20,9 @@ from hillwalker.choosing.learning_rate import Sweep, sweep_learning_rates
 from hillwalker.choosing.runs import Run, Task, in_portions
 from hillwalker.choosing.variants import of_settings
 from hillwalker.errors import InputError, InputTypeError, explain
-from hillwalker.models import Sequential, edge
+from hillwalker.models import Sequential, edge, stack
 from hillwalker.scores import rounded
+from hillwalker.training.batches import Data
 from hillwalker.training.callbacks import EarlyStopping
 from hillwalker.training.progress import Shown
 
@@ -31,6 +32,7 @@ RATES = 10.0 ** np.arange(-5.0, 1.01, 0.5)  # Keras's defaults, 0.001 and 0.01, 
 PARTS = 5  # held-out parts of the rows that the seeds take in turn
 IN_TIME = 0.4  # of the rows, at the end, that are held out in turn where rows lie in time
 WEIGHT = 0.2  # of each neighbour of a rate, when its score is smoothed
+ONE_SIDED = 0.90  # an interval of which one end is asked for, with 95 % confidence
 EQUAL = 0.02  # of the way from the constant prediction to the best rate: differences below it do not matter
 
 CALL = "find_learning_rate(model, X, y, {})"
@@ -181,20 +183,37 @@ def find_learning_rate(
         "early_stopping": _stopping(early_stopping),
     }
     data = model._edge.data(X, y, sample_weight, call="find_learning_rate")
-    parts = None
-    if validation_data is None:
-        parts = splits.last_in_time(len(data), PARTS, IN_TIME) if time_ordered else None
-        parts = parts or splits.folds(len(data), PARTS, seed, labels_of(model, data.y))
+    parts, constant = _splits_and_constants(model, X, data, validation_data, time_ordered, seed)
     task = Task(variants, X, y, sample_weight, validation_data, parts, told, lanes=False)
-    held_out = model._edge.data(*validation_data[:2]).y if validation_data is not None else None
-    assert data.y is not None
-    constant = constants.constant_losses(losses.get(model.loss), data.y, parts, held_out, variants[0].model)
     overlap = 0.0 if parts is None else float(np.mean([len(held) / len(trained) for trained, held in parts]))
     swept = None
     if sweep:
         swept = sweep_learning_rates(model, X, y, batch_size=rows, sample_weight=sample_weight, verbose=verbose)
     scores, failed, racing, seconds = _race(task, first, seed, float(constant.mean()), threads, verbose)
     return judged(grid, scores, failed, constant, overlap, racing, swept, seconds)
+
+
+def _splits_and_constants(
+    model: Sequential, X: Any, data: Data, validation_data: Any, time_ordered: bool, seed: int
+) -> tuple[list[splits.Split] | None, Array]:
+    """Return the splits, None where there are data of their own to validate on, and the constant's loss on each."""
+    parts, held_out = None, None
+    if validation_data is None:
+        parts = splits.last_in_time(len(data), PARTS, IN_TIME) if time_ordered else None
+        parts = parts or splits.folds(len(data), PARTS, seed, labels_of(model, data.y))
+    elif time_ordered:
+        raise InputError(explain("validation_data and time_ordered.", "one of them.", CALL.format("time_ordered=True")))
+    else:
+        _, apart = model._edge.validation(data, 0.0, validation_data)
+        assert apart is not None
+        assert apart.y is not None
+        held_out = apart.y, apart.sample_weight
+    plan = model.plan if model.built else stack.lay_out(model.layers, tuple(np.shape(X)[1:]), data.dtype)
+    assert data.y is not None
+    assert model._edge.loss is not None
+    activation = stack.output_activation(model.layers)
+    told = data.y, parts, held_out, plan.output_width, activation, data.sample_weight
+    return parts, constants.constant_losses(model._edge.loss, *told)
 
 
 def _race(
@@ -284,8 +303,8 @@ def judged(
     told = (grid, scores, smoothed, failed, constant, overlap, int((~np.isnan(scores)).sum()), seconds, swept)
     mean, low, high = over_splits(limited[winner], parts, overlap)
     gain = level - mean
-    _, _, above = over_splits(limited[winner] - constant[np.arange(scores.shape[1]) % parts], parts, overlap)
-    if not above < 0:
+    ahead = limited[winner] - constant[np.arange(scores.shape[1]) % parts]
+    if not over_splits(ahead, parts, overlap, ONE_SIDED)[2] < 0:
         reason = (
             f"No rate helps: the best, {grid[winner]:.3g}, has a validation loss of {rounded(mean)}, which is not "
             f"below the {rounded(level)} of always predicting the same by more than noise."
@@ -299,8 +318,7 @@ def judged(
         first -= 1
     while last + 1 in as_good:
         last += 1
-    # One-sided: how much lower than the winner's another rate's loss may be.
-    lows = [over_splits(limited[number] - limited[winner], parts, overlap, confidence=0.90)[1] for number in others]
+    lows = [over_splits(limited[number] - limited[winner], parts, overlap, ONE_SIDED)[1] for number in others]
     bound = max(0.0, *(-low if math.isfinite(low) else math.inf for low in lows)) / gain
     interval = float(grid[first]), float(grid[last])
     reason = (
