@@ -320,10 +320,12 @@ def arguments() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--problems", nargs="+", metavar="NAME", help="only these data sets (default: all)")
+    parser.add_argument("--part", choices=("judging", "tuning"), help="only the data sets for this")
     parser.add_argument("--seeds", type=int, default=5, help="how often each finder is asked (default: 5)")
     parser.add_argument("--truth-seeds", type=int, default=20, help="of the judge, a rate (default: 20)")
     parser.add_argument("--threads", type=int, help="how many trainings at a time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every answer and the judge's losses to FILE")
+    parser.add_argument("--read", type=Path, nargs="+", metavar="FILE", help="run nothing, print what --json wrote")
     parser.add_argument("--markdown", action="store_true", help="print the tables as docs/choosing.md has them")
     given = parser.parse_args()
     known = [problem.name for problem in problems()]
@@ -337,38 +339,47 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def main() -> None:
-    """Ask every finder about everything, judge, print, and write the file asked for."""
-    given = arguments()
-    about = machine.describe() | {"date": date.today().isoformat(), "load_before": machine.load()}
-    configurations, rows = [], []
+def run(given: argparse.Namespace, about: dict[str, Any]) -> tuple[list[Configuration], list[Finding]]:
+    """Ask every finder about everything, and judge; the file asked for is written after each data set."""
+    configurations: list[Configuration] = []
+    rows: list[Finding] = []
     began = time.perf_counter()
     for problem in problems():
-        if given.problems and problem.name not in given.problems:
+        judged = problem.name not in FOR_TUNING
+        if (given.problems and problem.name not in given.problems) or given.part == ("tuning" if judged else "judging"):
             continue
         for optimizer in OPTIMIZERS:
             judge = Judge(problem, optimizer, given.truth_seeds, given.threads)
             losses = [float(judge.by_row[float(rate)].mean()) for rate in RATES]
-            configurations.append(Configuration(
-                problem.name, optimizer, problem.name not in FOR_TUNING, judge.constant, losses, judge.best_rate,
-                judge.gain, judge.standard_error, judge.signal,
-            ))  # fmt: skip
+            told = judge.constant, losses, judge.best_rate, judge.gain, judge.standard_error, judge.signal
+            configurations.append(Configuration(problem.name, optimizer, judged, *told))
             rows += findings(problem, optimizer, judge, given.seeds, given.threads)
         print(f"{problem.name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
-    about["load_after"] = machine.load()
-    mark = "- " if given.markdown else ""
-    for name, value in about.items():
-        print(f"{mark}{name.replace('_', ' ')}: {value}")
-    print("\n" + report(configurations, rows, given.markdown))
-    if given.json:
-        told = {
-            "machine": about,
-            "rates": RATES.tolist(),
-            "configurations": [asdict(one) for one in configurations],
-            "findings": [asdict(one) for one in rows],
-        }
-        given.json.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-        print(f"written: {given.json}")
+        if given.json:
+            written = {
+                "machine": about | {"load_after": machine.load()},
+                "rates": RATES.tolist(),
+                "configurations": [asdict(one) for one in configurations],
+                "findings": [asdict(one) for one in rows],
+            }
+            given.json.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n")
+    return configurations, rows
+
+
+def main() -> None:
+    """Run or read, and print."""
+    given = arguments()
+    if given.read:
+        files = [json.loads(path.read_text()) for path in given.read]
+        configurations = [Configuration(**one) for file in files for one in file["configurations"]]
+        rows = [Finding(**one) for file in files for one in file["findings"]]
+    else:
+        about = machine.describe() | {"date": date.today().isoformat(), "load_before": machine.load()}
+        configurations, rows = run(given, about)
+        for name, value in (about | {"load_after": machine.load()}).items():
+            print(f"{'- ' if given.markdown else ''}{name.replace('_', ' ')}: {value}")
+        print()
+    print(report(configurations, rows, given.markdown))
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from hillwalker import checks, losses, optimizers, records
 from hillwalker.choosing import constants, splits, statistics
 from hillwalker.choosing.learning_rate import Sweep, sweep_learning_rates
 from hillwalker.choosing.runs import Run, Task, in_portions
-from hillwalker.choosing.variants import of_settings
-from hillwalker.errors import InputError, InputTypeError, explain
+from hillwalker.choosing.variants import of_settings, stopping
+from hillwalker.errors import InputError, explain
 from hillwalker.models import Sequential, edge, stack
 from hillwalker.scores import rounded
 from hillwalker.training.batches import Data
@@ -31,6 +31,7 @@ Array = NDArray[np.float64]
 RATES = 10.0 ** np.arange(-5.0, 1.01, 0.5)  # Keras's defaults, 0.001 and 0.01, are among them
 PARTS = 5  # held-out parts of the rows that the seeds take in turn
 IN_TIME = 0.4  # of the rows, at the end, that are held out in turn where rows lie in time
+FEWEST, FEWEST_IN_TIME = 10, 25  # rows, so that each part has two
 WEIGHT = 0.2  # of each neighbour of a rate, when its score is smoothed
 ONE_SIDED = 0.90  # an interval of which one end is asked for, with 95 % confidence
 EQUAL = 0.02  # of the way from the constant prediction to the best rate: differences below it do not matter
@@ -180,7 +181,7 @@ def find_learning_rate(
         "batch_size": rows,
         "epochs": checks.positive_integer("epochs", epochs, CALL.format("epochs=50")),
         "shuffle": True,
-        "early_stopping": _stopping(early_stopping),
+        "early_stopping": stopping(early_stopping, CALL.format("early_stopping=20")),
     }
     data = model._edge.data(X, y, sample_weight, call="find_learning_rate")
     parts, constant = _splits_and_constants(model, X, data, validation_data, time_ordered, seed)
@@ -198,6 +199,10 @@ def _splits_and_constants(
 ) -> tuple[list[splits.Split] | None, Array]:
     """Return the splits, None where there are data of their own to validate on, and the constant's loss on each."""
     parts, held_out = None, None
+    fewest = FEWEST_IN_TIME if time_ordered else FEWEST
+    if validation_data is None and len(data) < fewest:
+        passed = f"{len(data)} rows{', in time' if time_ordered else ''}."
+        raise InputError(explain(passed, f"{fewest} or more, of which parts are held out.", "validation_data=..."))
     if validation_data is None:
         parts = splits.last_in_time(len(data), PARTS, IN_TIME) if time_ordered else None
         parts = parts or splits.folds(len(data), PARTS, seed, labels_of(model, data.y))
@@ -305,10 +310,10 @@ def judged(
     gain = level - mean
     ahead = limited[winner] - constant[np.arange(scores.shape[1]) % parts]
     if not over_splits(ahead, parts, overlap, ONE_SIDED)[2] < 0:
-        reason = (
-            f"No rate helps: the best, {grid[winner]:.3g}, has a validation loss of {rounded(mean)}, which is not "
-            f"below the {rounded(level)} of always predicting the same by more than noise."
-        )
+        which = f"No rate helps: the best, {grid[winner]:.3g}, has a validation loss of {rounded(mean)}, which is not"
+        reason = f"{which} below the {rounded(level)} of always predicting the same by more than noise."
+        if not np.isfinite(scores[winner][~np.isnan(scores[winner])]).any():
+            reason = "No rate helps: no training ended with a finite loss. Are inputs and targets standardised?"
         return LearningRate(None, None, None, reason, *told)
     others = [number for number in range(len(grid)) if number != winner]
     worse = {number: over_splits(limited[number] - limited[winner], parts, overlap) for number in others}
@@ -364,11 +369,3 @@ def _grid(rates: Any) -> Array:
         fix = CALL.format("rates=[0.001, 0.003, 0.01]")
         raise InputError(explain(f"rates={rates!r}.", "three rising numbers above 0 or more.", fix))
     return grid
-
-
-def _stopping(value: Any) -> EarlyStopping | None:
-    if value is None or isinstance(value, EarlyStopping):
-        return value
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise InputTypeError(explain(f"early_stopping={value!r}.", "a patience.", CALL.format("early_stopping=20")))
-    return EarlyStopping(patience=int(value), restore_best_weights=True)
