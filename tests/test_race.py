@@ -289,8 +289,16 @@ def test_capping_by_hand():
     scores = np.array([[1.0, 2.0], [0.5, 9.0], [inf, nan]])
     # the best mean is 1.5 and the constant 2: none counts for more than 2 + (2 - 1.5)
     np.testing.assert_allclose(race.capped(scores, 2.0), [[1.0, 2.0], [0.5, 2.5], [2.5, nan]])
-    # nothing is better than the constant: its own loss is the cap
-    np.testing.assert_allclose(race.capped(scores, 1.0), [[1.0, 1.0], [0.5, 1.0], [1.0, nan]])
+    # nothing is better than the constant: what is not finite is as bad as the worst that is
+    np.testing.assert_allclose(race.capped(scores, 1.0), [[1.0, 2.0], [0.5, 9.0], [9.0, nan]])
+    assert race.capped(np.array([[inf], [inf]]), 1.0).tolist() == [[1.0], [1.0]]
+
+
+def test_where_every_rate_is_worse_than_a_constant_the_best_of_them_is_named():
+    found = find(y=1e-3 * Y, rates=[0.001, 0.01, 0.1], epochs=4)
+    assert found.learning_rate is None
+    assert "the best, 0.1, has" in found.reason
+    assert f"{np.nanmean(found.scores[2]):.4g}" in found.reason
 
 
 def test_a_rate_is_not_better_for_having_left_before_the_hard_split():
@@ -317,6 +325,13 @@ def test_interval_and_bound_by_hand():
     lows = [0.005 - t * 2 * spread, 0.01 - t * 4 * spread]  # differences of -2 and of 4 times the noise
     assert found.regret_bound == pytest.approx(-min(lows) / gain, rel=1e-3)
     assert "From 0.01 to 1 none is worse by more than noise" in found.reason
+
+
+def test_where_a_run_failed_no_rate_is_as_good():
+    noise = np.array([-0.02, -0.01, 0.0, 0.01, 0.02])
+    scores = [0.9 + noise, 0.3 + noise, 0.29 + noise, np.array([0.1, 0.1, 0.1, 0.1, np.inf])]
+    found = judged(scores, [1.0] * 5, failed=[0, 0, 0, 1], racing=[0, 1, 2])
+    assert found.interval == pytest.approx((0.01, 0.1))
 
 
 def test_a_surely_worse_rate_is_as_good_if_it_hardly_matters():

@@ -44,7 +44,7 @@ class LearningRate:
     """What a race of learning rates found.
 
     `learning_rate`: the winner, or None where no rate helps (`reason` says why); `interval`: the lowest and highest
-    rate that the runs do not tell from it; `regret_bound`: each other rate of the grid is, with 95 % confidence, not
+    rate that the runs do not tell from it, and none between failed where the winner did not; `regret_bound`: each other rate of the grid is, with 95 % confidence, not
     better by more than this part of the way from the constant prediction's loss to the winner's; `rates` (n,);
     `scores` (n, units): each run's validation loss, NaN where a rate had dropped out; unit u was validated on split u
     modulo their number; `smoothed` (n,): what decided; `failed` (n,): runs whose loss was not finite;
@@ -262,11 +262,15 @@ def _race(
 
 
 def capped(scores: Array, constant: float) -> Array:
-    """Return scores (rates, units), none further above the constant prediction's than that is above the best rate's."""
+    """Return scores (rates, units), none further above the constant prediction's than that is above the best rate's.
+
+    Where no rate is better than the constant prediction, only what is not finite is replaced, by the worst finite one.
+    """
     with np.errstate(invalid="ignore"):
         finite = [row[~np.isnan(row)].mean() for row in scores if np.isfinite(row[~np.isnan(row)]).all()]
-    best = min([*finite, constant])
-    limit = 2 * constant - best + 1e-12
+    best = min(finite, default=math.inf)
+    known = scores[np.isfinite(scores)]
+    limit = 2 * constant - best if best < constant else max(known, default=constant)
     return np.where(np.isnan(scores), np.nan, np.minimum(scores, limit))
 
 
@@ -317,7 +321,8 @@ def judged(
         return LearningRate(None, None, None, reason, *told)
     others = [number for number in range(len(grid)) if number != winner]
     worse = {number: over_splits(limited[number] - limited[winner], parts, overlap) for number in others}
-    as_good = {winner, *(number for number in others if worse[number][1] <= 0 or worse[number][0] <= EQUAL * gain)}
+    safe = [number for number in others if not failed[number] or failed[winner]]
+    as_good = {winner, *(number for number in safe if worse[number][1] <= 0 or worse[number][0] <= EQUAL * gain)}
     first = last = winner
     while first - 1 in as_good:
         first -= 1
