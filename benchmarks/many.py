@@ -132,7 +132,8 @@ def jax_vmap(network: str, cores: int) -> Train:
             order = random.permuted(
                 np.broadcast_to(np.arange(count_of_rows, dtype=np.int32), (count, count_of_rows)), axis=1
             )
-            state, losses = epoch(state, order.reshape(count, -1, batch_size))
+            whole = order[:, : count_of_rows // batch_size * batch_size]  # a batch that is not full is left out
+            state, losses = epoch(state, whole.reshape(count, -1, batch_size))
         loss = float(losses.mean())
         return time.perf_counter() - began, loss
 

@@ -5,14 +5,25 @@ Nothing is trained here. All come with scikit-learn or arch, or are generated: n
 
 from __future__ import annotations
 
+import csv
+import gzip
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
+# The data sets that constants of `hillwalker.choosing` may be chosen on; the others are for judging.
+FOR_TUNING = frozenset({
+    "diabetes", "breast cancer", "iris", "digits", "digits, few rows", "classification", "classification, noisy",
+    "classification, few rows", "many columns", "moons", "friedman 1", "friedman 3", "linear, few rows",
+    "sparse uncorrelated", "product", "step", "volatility", "volatility rises",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -112,8 +123,8 @@ def _bundled() -> list[Problem]:
         _problem("digits", "multiclass", *digits, (64, 32), 32, 20),
         _problem("digits, noisy labels", "multiclass", digits[0], _flipped(digits[1], 0.3, 2), (64,), 64, 20),
         _problem("digits, few rows", "multiclass", digits[0][:300], digits[1][:300], (32,), 16, 30),
-        _problem("linnerud pulse", "regression", data("linnerud")[0].repeat(8, axis=0)
-                 + np.random.default_rng(3).normal(size=(160, 3)), data("linnerud")[1][:, 2].repeat(8), (16,), 16, 40),
+        _problem("linnerud, twenty rows", "regression", data("linnerud")[0], data("linnerud")[1][:, 1], (8,), 4, 40),
+        _problem("digits, deep", "multiclass", *digits, (48, 32, 32, 24), 64, 20),
     ]  # fmt: skip
 
 
@@ -142,6 +153,9 @@ def _generated() -> list[Problem]:
     waves = np.sin(2 * sines[:, 0]) + 0.2 * random.normal(size=500)
     products = steps[:, 0] * steps[:, 1] + 0.3 * random.normal(size=800)
     heavy = tails @ random.normal(size=8) + random.standard_t(2, 700)
+    blobs = d.make_blobs(800, n_features=5, centers=5, cluster_std=3.0, random_state=11)
+    hastie = d.make_hastie_10_2(1500, random_state=9)
+    ranks = d.make_low_rank_matrix(600, 40, effective_rank=6, random_state=13)
     return [
         labels("classification", 0, 1000, (32,), 32, 40, n_features=20, n_informative=5),
         labels("classification, hard", 1, 1000, (64, 32), 32, 40, n_features=20, n_informative=10, class_sep=0.5),
@@ -165,7 +179,36 @@ def _generated() -> list[Problem]:
         _problem("heavy tails", "regression", tails, heavy, (32,), 32, 40),
         _problem("step", "binary", steps, (steps[:, 0] > steps[:, 1] ** 2 - 0.5).astype(float), (24,), 32, 50),
         _problem("pure noise", "regression", steps, random.normal(size=800), (16,), 32, 30),
+        _problem("pure noise, labels", "binary", tails, random.integers(2, size=700), (32, 16), 32, 30),
+        _problem("checkerboard", "binary", steps[:, :2],
+                 _flipped(np.floor(1.3 * steps[:, :2]).sum(axis=1) % 2, 0.1, 3), (48, 32), 16, 60),
+        _problem("steps of a stair", "regression", steps, np.round(steps[:, 0]) + np.sign(steps[:, 1]),
+                 (32, 16), 32, 40),
+        _problem("ten squares", "binary", hastie[0], (hastie[1] > 0).astype(float), (40,), 32, 30),
+        _problem("shells", "multiclass", *d.make_gaussian_quantiles(n_samples=900, n_features=4, n_classes=3,
+                 random_state=10), (32, 16), 32, 40),
+        _problem("blobs, noisy labels", "multiclass", blobs[0], _flipped(blobs[1], 0.4, 4), (24,), 32, 40),
+        _problem("s curve", "regression", *d.make_s_curve(900, noise=0.3, random_state=12), (32,), 64, 40),
+        _problem("low rank", "regression", ranks, np.tanh(60 * ranks[:, 0]) + 0.2 * random.normal(size=600),
+                 (64,), 16, 30),
     ]  # fmt: skip
+
+
+def _series(name: str, column: str) -> Array:
+    """Return a column of a table that arch ships, read without importing arch, rows without a value left out."""
+    package = importlib.util.find_spec("arch")
+    assert package is not None
+    assert package.origin is not None
+    (path,) = (Path(package.origin).parent / "data" / name).glob("*.csv.gz")
+    with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
+        found = [row[column] for row in csv.DictReader(file)]
+    return np.array([float(value) for value in found if value not in ("", ".", "NaN")])
+
+
+def _past(values: Array, lags: int) -> Array:
+    """Return the last `lags` values and the mean of the last 20 up to each time but the last, from the 20th on."""
+    windows = np.lib.stride_tricks.sliding_window_view(values, 20)[:-1]
+    return np.column_stack([windows[:, -lags:], windows.mean(axis=1)])
 
 
 def _financial() -> list[Problem]:
@@ -174,11 +217,25 @@ def _financial() -> list[Problem]:
     features = volatility_features(load_sp500())
     X, y = features.X[-2500:], features.y[-2500:]
     direction = (np.diff(y, prepend=y[0]) > 0).astype(float)
+    ranges = np.log(np.log(_series("nasdaq", "High") / _series("nasdaq", "Low")))[-2020:]
+    oil = _series("wti", "DCOILWTICO")[-2021:]
+    moves = np.sqrt(np.abs(np.diff(np.log(oil))))
+    vix = np.log(_series("vix", "vix"))
+    market = _series("frenchdata", "Mkt-RF")
+    spread = np.log(_series("default", "BAA") - _series("default", "AAA"))
+    falls = (np.diff(vix)[19:] < 0).astype(float)
+    changes = np.diff(spread)
     return [
         _problem("volatility", "regression", X, y, (32,), 64, 40, in_time=True),
         _problem("volatility, small batches", "regression", X, y, (32, 16), 16, 20, in_time=True),
         _problem("volatility rises", "binary", X, direction, (32,), 64, 40, in_time=True),
-    ]
+        _problem("range of the NASDAQ", "regression", _past(ranges, 8), ranges[20:], (32,), 32, 30, in_time=True),
+        _problem("oil, size of moves", "regression", _past(moves, 10), moves[20:], (32, 16), 32, 30, in_time=True),
+        _problem("VIX", "regression", _past(vix, 5), vix[20:], (16,), 32, 40, in_time=True),
+        _problem("VIX falls", "binary", _past(vix, 5), falls, (16,), 32, 40, in_time=True),
+        _problem("bond spread's change", "regression", _past(changes, 6), changes[20:], (16,), 32, 40, in_time=True),
+        _problem("stocks next month", "regression", _past(market, 6), market[20:], (16,), 32, 40, in_time=True),
+    ]  # fmt: skip
 
 
 def problems() -> list[Problem]:

@@ -17,7 +17,7 @@ from hillwalker import checks, losses
 from hillwalker.choosing import splits
 from hillwalker.choosing.comparison import Comparison
 from hillwalker.choosing.runs import Ledger, Outcome, Run, Task, in_portions
-from hillwalker.choosing.variants import Variant, is_default, of_models, of_settings
+from hillwalker.choosing.variants import Variant, is_default, of_models, of_settings, stopping
 from hillwalker.errors import HillwalkerWarning, InputError, InputTypeError, explain
 from hillwalker.models import Sequential, edge
 from hillwalker.training.callbacks import EarlyStopping
@@ -95,7 +95,7 @@ def compare(
         "batch_size": edge.batch_size(batch_size, "fit"),
         "epochs": checks.positive_integer("epochs", epochs, CALL.format("epochs=50")),
         "shuffle": bool(shuffle),
-        "early_stopping": _stopping(early_stopping),
+        "early_stopping": stopping(early_stopping, CALL.format("early_stopping=20")),
     }
     variants = _variants(model, vary, draws, draws_seed)
     numbers = _seeds(seeds)
@@ -161,13 +161,6 @@ def _seeds(seeds: Any) -> list[int]:
     if not numbers or len(set(numbers)) < len(numbers):
         raise InputError(explain(f"seeds={numbers}.", "at least one, each once.", CALL.format("seeds=[1, 2, 3]")))
     return numbers
-
-
-def _stopping(value: Any) -> EarlyStopping | None:
-    if value is None or isinstance(value, EarlyStopping):
-        return value
-    patience = checks.positive_integer("early_stopping", value, CALL.format("early_stopping=20"))
-    return EarlyStopping(patience=patience, restore_best_weights=True)
 
 
 def _parts(model: Sequential, data: Any, count: int | None, time_ordered: bool, share: float) -> list[splits.Split]:

@@ -18,10 +18,11 @@ from hillwalker import checks, losses, optimizers, records
 from hillwalker.choosing import constants, splits, statistics
 from hillwalker.choosing.learning_rate import Sweep, sweep_learning_rates
 from hillwalker.choosing.runs import Run, Task, in_portions
-from hillwalker.choosing.variants import of_settings
-from hillwalker.errors import InputError, InputTypeError, explain
-from hillwalker.models import Sequential, edge
+from hillwalker.choosing.variants import of_settings, stopping
+from hillwalker.errors import InputError, explain
+from hillwalker.models import Sequential, edge, stack
 from hillwalker.scores import rounded
+from hillwalker.training.batches import Data
 from hillwalker.training.callbacks import EarlyStopping
 from hillwalker.training.progress import Shown
 
@@ -29,7 +30,10 @@ Array = NDArray[np.float64]
 
 RATES = 10.0 ** np.arange(-5.0, 1.01, 0.5)  # Keras's defaults, 0.001 and 0.01, are among them
 PARTS = 5  # held-out parts of the rows that the seeds take in turn
+IN_TIME = 0.4  # of the rows, at the end, that are held out in turn where rows lie in time
+FEWEST, FEWEST_IN_TIME = 10, 25  # rows, so that each part has two
 WEIGHT = 0.2  # of each neighbour of a rate, when its score is smoothed
+ONE_SIDED = 0.90  # an interval of which one end is asked for, with 95 % confidence
 EQUAL = 0.02  # of the way from the constant prediction to the best rate: differences below it do not matter
 
 CALL = "find_learning_rate(model, X, y, {})"
@@ -40,12 +44,13 @@ class LearningRate:
     """What a race of learning rates found.
 
     `learning_rate`: the winner, or None where no rate helps (`reason` says why); `interval`: the lowest and highest
-    rate that the runs do not tell from it; `regret_bound`: with 95 % confidence no rate of the grid is better by more
-    than this part of the way from the constant prediction's loss to the winner's; `rates` (n,); `scores` (n, units):
-    each run's validation loss, NaN where a rate had dropped out; unit u was validated on split u modulo their number;
-    `smoothed` (n,): what decided; `failed` (n,): runs whose loss was not finite; `constant_losses` (splits,): of always
-    predicting what is best on the training rows; `runs`: how many trainings it took; `seconds` of them all; `sweep`:
-    the range test, or None.
+    rate that the runs do not tell from it, and none between failed where the winner did not; `regret_bound`: each other rate of the grid is, with 95 % confidence, not
+    better by more than this part of the way from the constant prediction's loss to the winner's; `rates` (n,);
+    `scores` (n, units): each run's validation loss, NaN where a rate had dropped out; unit u was validated on split u
+    modulo their number; `smoothed` (n,): what decided; `failed` (n,): runs whose loss was not finite;
+    `constant_losses` (splits,): of always predicting what is best on the training rows; `overlap`: validation rows /
+    training rows where there are several splits, else 0; `runs`: how many trainings it took; `seconds` of them all;
+    `sweep`: the range test, or None.
     """
 
     learning_rate: float | None
@@ -57,6 +62,7 @@ class LearningRate:
     smoothed: Array
     failed: NDArray[np.int64]
     constant_losses: Array
+    overlap: float
     runs: int
     seconds: float
     sweep: Sweep | None = field(default=None)
@@ -85,7 +91,7 @@ class LearningRate:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain lists, numbers and strings."""
         names = ("learning_rate", "interval", "regret_bound", "reason", "rates", "scores", "smoothed", "failed",
-                 "constant_losses", "runs", "seconds")  # fmt: skip
+                 "constant_losses", "overlap", "runs", "seconds")  # fmt: skip
         told = {name: records.plain(getattr(self, name)) for name in names}
         return told | {"sweep": None if self.sweep is None else self.sweep.to_dict()}
 
@@ -114,7 +120,8 @@ def find_learning_rate(
     batch_size: int | None = None,
     *,
     rates: Sequence[float] | None = None,
-    seeds: int = 4,
+    seeds: int = 5,
+    seed: int = 0,
     validation_data: Any = None,
     time_ordered: bool = False,
     sample_weight: Any = None,
@@ -129,7 +136,8 @@ def find_learning_rate(
     the rates from as many seeds again, then the best quarter from twice as many. A rate's score is the mean validation
     loss after the last epoch, smoothed over its neighbours, (1 - 2w) s_k + w (s_(k-1) + s_(k+1)) with w = 0.2, so that
     a rate at the edge of divergence does not win by luck; a run counts at most twice as far from the best as the
-    constant prediction does. `model` is left as it is.
+    constant prediction does. What is not told from the winner follows from paired differences over the splits, by
+    t intervals that count the rows that splits share. `model` is left as it is.
 
     Args:
         model: compiled; its optimizer's learning rate is what is looked for.
@@ -137,13 +145,16 @@ def find_learning_rate(
         epochs, batch_size: as they will be in `fit`.
         rates: the grid, rising; by default 13 from 1e-5 to 10.
         seeds: of the first round, 2 or more.
-        validation_data: (X, y) to validate on instead of parts of X.
-        time_ordered: whether rows lie in time: then the last fifth is held out, always.
+        seed: of the splits, and the first of the runs' seeds.
+        validation_data: (X, y) to validate on instead of parts of X: interval and bound know of the seeds' noise only.
+        time_ordered: whether rows lie in time: then the last two fifths are held out, a fifth of them at a time, after
+            training on all rows before.
         early_stopping: as in `compare`.
         sweep: whether the lesson's range test is run too, for the picture.
 
     Returns a LearningRate. Ctrl-C ends it without an answer. Raises InputError before anything is trained.
-    Source: successive halving, Jamieson and Talwalkar (2016), over seeds instead of epochs.
+    Source: successive halving, Jamieson and Talwalkar (2016), over seeds instead of epochs; intervals over splits,
+    Nadeau and Bengio (2003).
 
     >>> from hillwalker.layers import Dense, Input
     >>> model = Sequential([Input((2,)), Dense(16, activation="tanh"), Dense(1)])
@@ -154,9 +165,10 @@ def find_learning_rate(
     True
     """
     grid = _grid(rates)
-    first = checks.positive_integer("seeds", seeds, CALL.format("seeds=4"))
+    first = checks.positive_integer("seeds", seeds, CALL.format("seeds=5"))
     if first < 2:
-        raise InputError(explain("seeds=1.", "2 or more: one run tells nothing of noise.", CALL.format("seeds=4")))
+        raise InputError(explain("seeds=1.", "2 or more: one run tells nothing of noise.", CALL.format("seeds=5")))
+    seed = edge.not_negative_integer("seed", seed, CALL.format("seed=0"))
     settings = [{"learning_rate": float(rate)} for rate in grid]
     variants = of_settings(model, settings, None, 0)
     if isinstance(getattr(model.optimizer, "schedule", None), optimizers.schedules.LearningRateSchedule):
@@ -169,27 +181,51 @@ def find_learning_rate(
         "batch_size": rows,
         "epochs": checks.positive_integer("epochs", epochs, CALL.format("epochs=50")),
         "shuffle": True,
-        "early_stopping": _stopping(early_stopping),
+        "early_stopping": stopping(early_stopping, CALL.format("early_stopping=20")),
     }
     data = model._edge.data(X, y, sample_weight, call="find_learning_rate")
-    parts = None
-    if validation_data is None:
-        one = splits.one_split(len(data), 0.2)
-        parts = [one] if time_ordered else splits.folds(len(data), PARTS, 0, labels_of(model, data.y))
+    parts, constant = _splits_and_constants(model, X, data, validation_data, time_ordered, seed)
     task = Task(variants, X, y, sample_weight, validation_data, parts, told, lanes=False)
-    held_out = model._edge.data(*validation_data[:2]).y if validation_data is not None else None
-    assert data.y is not None
-    constant = constants.constant_losses(losses.get(model.loss), data.y, parts, held_out, variants[0].model)
+    overlap = 0.0 if parts is None else float(np.mean([len(held) / len(trained) for trained, held in parts]))
     swept = None
     if sweep:
         swept = sweep_learning_rates(model, X, y, batch_size=rows, sample_weight=sample_weight, verbose=verbose)
-    return _race(task, grid, first, constant, swept, threads, verbose)
+    scores, failed, racing, seconds = _race(task, first, seed, float(constant.mean()), threads, verbose)
+    return judged(grid, scores, failed, constant, overlap, racing, swept, seconds)
+
+
+def _splits_and_constants(
+    model: Sequential, X: Any, data: Data, validation_data: Any, time_ordered: bool, seed: int
+) -> tuple[list[splits.Split] | None, Array]:
+    """Return the splits, None where there are data of their own to validate on, and the constant's loss on each."""
+    parts, held_out = None, None
+    fewest = FEWEST_IN_TIME if time_ordered else FEWEST
+    if validation_data is None and len(data) < fewest:
+        passed = f"{len(data)} rows{', in time' if time_ordered else ''}."
+        raise InputError(explain(passed, f"{fewest} or more, of which parts are held out.", "validation_data=..."))
+    if validation_data is None:
+        parts = splits.last_in_time(len(data), PARTS, IN_TIME) if time_ordered else None
+        parts = parts or splits.folds(len(data), PARTS, seed, labels_of(model, data.y))
+    elif time_ordered:
+        raise InputError(explain("validation_data and time_ordered.", "one of them.", CALL.format("time_ordered=True")))
+    else:
+        _, apart = model._edge.validation(data, 0.0, validation_data)
+        assert apart is not None
+        assert apart.y is not None
+        held_out = apart.y, apart.sample_weight
+    plan = model.plan if model.built else stack.lay_out(model.layers, tuple(np.shape(X)[1:]), data.dtype)
+    assert data.y is not None
+    assert model._edge.loss is not None
+    activation = stack.output_activation(model.layers)
+    told = data.y, parts, held_out, plan.output_width, activation, data.sample_weight
+    return parts, constants.constant_losses(model._edge.loss, *told)
 
 
 def _race(
-    task: Task, grid: Array, first: int, constant: Array, swept: Sweep | None, threads: int | None, verbose: Any
-) -> LearningRate:
-    count = len(grid)
+    task: Task, first: int, seed: int, constant: float, threads: int | None, verbose: Any
+) -> tuple[Array, NDArray[np.int64], NDArray[np.intp], float]:
+    """Return the scores (rates, units), the failures of each rate, the rates that raced to the end, and the seconds."""
+    count = len(task.variants)
     rounds = [(count, first), (math.ceil(count / 2), first), (math.ceil(count / 4), 2 * first)]
     units = sum(more for _, more in rounds)
     scores, seconds, failed = np.full((count, units), np.nan), 0.0, np.zeros(count, np.int64)
@@ -203,7 +239,9 @@ def _race(
             if begun:
                 racing = np.sort(racing[np.argsort(smoothed[racing], kind="stable")][:kept])
             runs = [
-                Run(int(rate), unit, unit % splits_in_turn) for unit in range(begun, begun + more) for rate in racing
+                Run(int(rate), seed + unit, unit % splits_in_turn)
+                for unit in range(begun, begun + more)
+                for rate in racing
             ]
             share = len(runs) / whole
             for run, outcome in in_portions(
@@ -214,22 +252,40 @@ def _race(
             ):
                 loss = outcome.curves["val_loss"][outcome.kept] - outcome.penalty
                 failed[run.variant] += outcome.failed
-                scores[run.variant, run.seed] = math.inf if outcome.failed or not math.isfinite(loss) else loss
+                scores[run.variant, run.seed - seed] = math.inf if outcome.failed or not math.isfinite(loss) else loss
                 seconds += outcome.seconds
             begun, done = begun + more, done + share
-            smoothed = smooth(capped(scores, float(constant.mean())))
+            smoothed = smooth(capped(scores, constant))
     finally:
         shown.close()
-    return judged(grid, scores, failed, constant, racing, swept, seconds)
+    return scores, failed, racing, seconds
 
 
 def capped(scores: Array, constant: float) -> Array:
-    """Return scores (rates, units), none further above the constant prediction's than that is above the best rate's."""
+    """Return scores (rates, units), none further above the constant prediction's than that is above the best rate's.
+
+    Where no rate is better than the constant prediction, only what is not finite is replaced, by the worst finite one.
+    """
     with np.errstate(invalid="ignore"):
         finite = [row[~np.isnan(row)].mean() for row in scores if np.isfinite(row[~np.isnan(row)]).all()]
-    best = min([*finite, constant])
-    limit = 2 * constant - best + 1e-12
+    best = min(finite, default=math.inf)
+    known = scores[np.isfinite(scores)]
+    limit = 2 * constant - best if best < constant else max(known, default=constant)
     return np.where(np.isnan(scores), np.nan, np.minimum(scores, limit))
+
+
+def paired_means(scores: Array) -> Array:
+    """Return the rates' mean scores (rates,), the luck of each unit taken off: what the rates in all units had there.
+
+    Without it, a rate that dropped out before the harder splits would look better than those that did not.
+
+    >>> paired_means(np.array([[1.0, 3.0], [1.5, np.nan]])).tolist()
+    [2.0, 2.5]
+    """
+    done = ~np.isnan(scores)
+    luck = scores[done.all(axis=1)].mean(axis=0)
+    means: Array = np.nanmean(scores - luck, axis=1) + luck.mean()
+    return means
 
 
 def smooth(scores: Array, weight: float = WEIGHT) -> Array:
@@ -238,78 +294,64 @@ def smooth(scores: Array, weight: float = WEIGHT) -> Array:
     >>> smooth(np.array([[1.0], [0.0], [1.0]])).round(2).tolist()
     [0.8, 0.4, 0.8]
     """
-    means = np.nanmean(scores, axis=1)
+    means = paired_means(scores[:, ~np.isnan(scores).all(axis=0)])
     padded = np.concatenate([means[:1], means, means[-1:]])
     mixed: Array = (1 - 2 * weight) * means + weight * (padded[:-2] + padded[2:])
     return mixed
 
 
 def judged(
-    grid: Array, scores: Array, failed: NDArray[np.int64], constant: Array, racing: NDArray[np.intp],
+    grid: Array, scores: Array, failed: NDArray[np.int64], constant: Array, overlap: float, racing: NDArray[np.intp],
     swept: Sweep | None, seconds: float,
 ) -> LearningRate:  # fmt: skip
     """Return the race's record: the winner among the rates that raced to the end, and what cannot be told from it."""
-    level = float(constant.mean())
+    level, parts = float(constant.mean()), len(constant)
     limited = capped(scores, level)
     smoothed = smooth(limited)
     winner = int(racing[np.argmin(smoothed[racing])])
-    told = (grid, scores, smoothed, failed, constant, int((~np.isnan(scores)).sum()), seconds, swept)
-    mean, low, high = statistics.interval(limited[winner][~np.isnan(limited[winner])])
-    if not _beats(scores[winner], constant):
-        reason = (
-            f"No rate helps: the best, {grid[winner]:.3g}, has a validation loss of {rounded(mean)}, which is not "
-            f"below the {rounded(level)} of always predicting the same by more than noise."
-        )
-        return LearningRate(None, None, None, reason, *told)
+    told = (grid, scores, smoothed, failed, constant, overlap, int((~np.isnan(scores)).sum()), seconds, swept)
+    mean, low, high = over_splits(limited[winner], parts, overlap)
     gain = level - mean
-    as_good = [other for other in range(len(grid)) if _as_good(limited, other, winner, gain)]
+    ahead = limited[winner] - constant[np.arange(scores.shape[1]) % parts]
+    if not over_splits(ahead, parts, overlap, ONE_SIDED)[2] < 0:
+        which = f"No rate helps: the best, {grid[winner]:.3g}, has a validation loss of {rounded(mean)}, which is not"
+        reason = f"{which} below the {rounded(level)} of always predicting the same by more than noise."
+        if not np.isfinite(scores[winner][~np.isnan(scores[winner])]).any():
+            reason = "No rate helps: no training ended with a finite loss. Are inputs and targets standardised?"
+        return LearningRate(None, None, None, reason, *told)
+    others = [number for number in range(len(grid)) if number != winner]
+    worse = {number: over_splits(limited[number] - limited[winner], parts, overlap) for number in others}
+    safe = [number for number in others if not failed[number] or failed[winner]]
+    as_good = {winner, *(number for number in safe if worse[number][1] <= 0 or worse[number][0] <= EQUAL * gain)}
     first = last = winner
     while first - 1 in as_good:
         first -= 1
     while last + 1 in as_good:
         last += 1
-    bound = max(0.0, *(_advantage(limited, other, winner) for other in range(len(grid)) if other != winner)) / gain
+    lows = [over_splits(limited[number] - limited[winner], parts, overlap, ONE_SIDED)[1] for number in others]
+    bound = max(0.0, *(-low if math.isfinite(low) else math.inf for low in lows)) / gain
     interval = float(grid[first]), float(grid[last])
     reason = (
         f"Learning rate {grid[winner]:.3g}: validation loss {rounded(mean)} ({rounded(low)} to {rounded(high)}). From "
         f"{interval[0]:.3g} to {interval[1]:.3g} none is worse by more than noise; none tried is better by more than "
         f"{bound:.1%} of what the network gains over a constant prediction."
     )
+    if failed[winner]:
+        own = int((~np.isnan(scores[winner])).sum())
+        reason += f" {failed[winner]} of its {own} runs ended without a finite loss."
     return LearningRate(float(grid[winner]), interval, bound, reason, *told)
 
 
-def _beats(scores: Array, constant: Array) -> bool:
-    """Return whether a rate's losses (units,) are surely below the constant prediction's (splits,).
+def over_splits(values: Array, parts: int, overlap: float, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Return the mean of what units gave (units,), NaN where there is nothing, and the ends of its interval.
 
     Units that share a split share its luck, so splits are what is counted; where there is one, units are.
     """
-    units = [scores[split :: len(constant)] - constant[split] for split in range(len(constant))]
-    known = [own[~np.isnan(own)] for own in units]
-    if len(constant) == 1:
-        _, _, high = statistics.interval(known[0])
-    else:
-        _, _, high = statistics.interval(np.array([own.mean() for own in known]), overlap=1 / (len(constant) - 1))
-    return bool(high < 0)
-
-
-def _paired(scores: Array, other: int, winner: int) -> Array:
-    """Return the differences of two rates' scores in the runs that both have done."""
-    differences: Array = scores[other] - scores[winner]
-    return differences[~np.isnan(differences)]
-
-
-def _as_good(scores: Array, other: int, winner: int, gain: float) -> bool:
-    """Return whether a rate's loss is not surely above the winner's, or not by an amount that matters."""
-    if other == winner:
-        return True
-    mean, low, _ = statistics.interval(_paired(scores, other, winner))
-    return bool(low <= 0 or mean <= EQUAL * gain)
-
-
-def _advantage(scores: Array, other: int, winner: int) -> float:
-    """Return how much lower another rate's mean loss may be, at most, with 95 % confidence (one-sided)."""
-    _, low, _ = statistics.interval(_paired(scores, other, winner), confidence=0.90)
-    return -low if math.isfinite(low) else 0.0
+    if parts == 1:
+        return statistics.interval(values[~np.isnan(values)], confidence)
+    by_split = [values[split::parts] for split in range(parts)]
+    means = [own[~np.isnan(own)].mean() for own in by_split if not np.isnan(own).all()]
+    return statistics.interval(np.array(means), confidence, overlap)
 
 
 def labels_of(model: Sequential, y: Any) -> NDArray[Any] | None:
@@ -332,11 +374,3 @@ def _grid(rates: Any) -> Array:
         fix = CALL.format("rates=[0.001, 0.003, 0.01]")
         raise InputError(explain(f"rates={rates!r}.", "three rising numbers above 0 or more.", fix))
     return grid
-
-
-def _stopping(value: Any) -> EarlyStopping | None:
-    if value is None or isinstance(value, EarlyStopping):
-        return value
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise InputTypeError(explain(f"early_stopping={value!r}.", "a patience.", CALL.format("early_stopping=20")))
-    return EarlyStopping(patience=int(value), restore_best_weights=True)

@@ -5,6 +5,7 @@ Pure functions of row numbers; the same for all variants, so that runs can be pa
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -58,6 +59,18 @@ def folds_in_time(rows: int, count: int) -> list[Split]:
     """
     _require_rows(rows, count, 2 * (count + 1))
     ends = [round(rows * part / (count + 1)) for part in range(1, count + 2)]
+    everything = np.arange(rows, dtype=np.uint32)
+    return [(everything[:start], everything[start:end]) for start, end in pairwise(ends)]
+
+
+def last_in_time(rows: int, count: int, share: float) -> list[Split]:
+    """Return `count` splits: the last `share` of the rows in as many stretches, each with all rows before it.
+
+    >>> [(len(past), future.tolist()) for past, future in last_in_time(10, 2, 0.4)]
+    [(6, [6, 7]), (8, [8, 9])]
+    """
+    _require_rows(rows, count, math.ceil(2 * count / share))
+    ends = [round(rows * (1 - share + share * part / count)) for part in range(count + 1)]
     everything = np.arange(rows, dtype=np.uint32)
     return [(everything[:start], everything[start:end]) for start, end in pairwise(ends)]
 

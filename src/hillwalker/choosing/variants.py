@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hillwalker import checks, layers, losses, optimizers, regularizers
+from hillwalker import checks, config, layers, losses, optimizers, regularizers
 from hillwalker.errors import InputError, InputTypeError, StateError, explain, unknown_name
 from hillwalker.models import Sequential, edge, stack
 from hillwalker.optimizers import Optimizer
@@ -147,11 +147,16 @@ def fit_settings(settings: Settings) -> Settings:
         told["batch_size"] = edge.batch_size(told["batch_size"], "fit")
     if "epochs" in told:
         told["epochs"] = checks.positive_integer("epochs", told["epochs"], 'vary={"epochs": [10, 100]}')
-    stopping = told.get("early_stopping")
-    if stopping is not None and not isinstance(stopping, EarlyStopping):
-        patience = checks.positive_integer("early_stopping", stopping, 'vary={"early_stopping": [10, 50]}')
-        told["early_stopping"] = EarlyStopping(patience=patience, restore_best_weights=True)
+    if "early_stopping" in told:
+        told["early_stopping"] = stopping(told["early_stopping"], 'vary={"early_stopping": [10, 50]}')
     return told
+
+
+def stopping(value: Any, fix: str) -> EarlyStopping | None:
+    """Return what early stopping means: a number is a patience, with the best weights kept."""
+    if value is None or isinstance(value, EarlyStopping):
+        return value
+    return EarlyStopping(patience=checks.positive_integer("early_stopping", value, fix), restore_best_weights=True)
 
 
 def changed(model: Sequential, settings: Settings) -> Sequential:
@@ -165,9 +170,10 @@ def changed(model: Sequential, settings: Settings) -> Sequential:
             described = _CHANGES[name](described, settings[name])
     if callable(settings.get("activation")):
         own_functions[getattr(settings["activation"], "__name__", "activation")] = settings["activation"]
-    made = Sequential([layers.deserialize(layer, own_functions) for layer in described], model.trainable)
-    if not made.built and model.built:
-        made.build(model.input_shape)
+    with config.seeded(0):  # the user's next model starts as it would have without this
+        made = Sequential([layers.deserialize(layer, own_functions) for layer in described], model.trainable)
+        if not made.built and model.built:
+            made.build(model.input_shape)
     loss = settings.get("loss", model.loss)
     losses.get(loss)  # may refuse
     metrics, weighted = copy.deepcopy((model._metrics, model._weighted_metrics))
