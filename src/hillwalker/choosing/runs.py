@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from hillwalker.training.history import History
 
 PORTION_SECONDS = 1.0  # a portion takes about so long: what a killed program loses at most
 LEDGER = "runs.jsonl"
+_DRAWING = threading.Lock()  # weights are drawn from the process's generator; a Dask worker has several threads
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Task:
 
 def do(task: Task, portion: Sequence[Run], threads: int | None) -> list[Outcome | None]:
     """Do some runs side by side; None for one that Ctrl-C ended before its time."""
-    models = [copies(task.variants[run.variant].model, [run.seed])[0] for run in portion]
+    with _DRAWING:
+        models = [copies(task.variants[run.variant].model, [run.seed])[0] for run in portion]
     told = [task.told(run) for run in portion]
     given: dict[str, Any] = {}
     if task.splits is None:
