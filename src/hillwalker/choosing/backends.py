@@ -142,9 +142,7 @@ def _answers(
 
 @dataclass(frozen=True)
 class _Parcel:
-    """What all portions share. Dask names data by their contents: without a token, the end of one call could take the
-    data away from the next.
-    """
+    """What all portions share; with a token, for Dask names data by their contents, and calls would share them too."""
 
     task: Task
     token: str
