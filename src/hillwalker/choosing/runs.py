@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hillwalker import engine, folders
+from hillwalker import config, engine, folders
 from hillwalker.choosing.splits import Split
 from hillwalker.choosing.variants import Settings, Variant, described_without_names
 from hillwalker.errors import FileError, HillwalkerWarning, explain
@@ -72,7 +72,7 @@ class Task:
 def do(task: Task, portion: Sequence[Run], threads: int | None) -> list[Outcome | None]:
     """Do some runs side by side; None for one that Ctrl-C ended before its time."""
     with _DRAWING:
-        models = [copies(task.variants[run.variant].model, [run.seed])[0] for run in portion]
+        models = [copies(_built(task.variants[run.variant].model, task), [run.seed])[0] for run in portion]
     told = [task.told(run) for run in portion]
     given: dict[str, Any] = {}
     if task.splits is None:
@@ -100,6 +100,16 @@ def do(task: Task, portion: Sequence[Run], threads: int | None) -> list[Outcome 
         None if history.interrupted else _outcome(history, settings["early_stopping"], model)
         for history, settings, model in zip(histories, told, models, strict=True)
     ]
+
+
+def _built(model: Sequential, task: Task) -> Sequential:
+    """Return the model, or of one that has no shape yet a copy that has: then weights follow from the seed alone."""
+    if model.built:
+        return model
+    with config.seeded(0):
+        made = copies(model, [0])[0]
+        made._build_for(task.x, made._edge.data(task.x, task.y, task.sample_weight).x)
+    return made
 
 
 def _outcome(history: History, early_stopping: Any, model: Sequential) -> Outcome:
