@@ -83,6 +83,13 @@ def test_the_numbers_are_the_local_ones_to_the_bit(backend):
     assert_same(run(model, **told), run(model, **told, backend=backend))
 
 
+def test_models_without_a_shape_start_from_the_same_weights(backend):
+    model = hw.Sequential([Dense(8, activation="relu"), Dense(1)])
+    model.compile("adam", "mse")
+    assert_same(run(model), run(model, backend=backend))
+    assert not model.built
+
+
 def test_precision_and_engine_travel(backend, monkeypatch):
     hw.config.set_floatx("float64")
     local = run(small())

@@ -12,7 +12,7 @@ import numpy as np
 
 from hillwalker.errors import InputError, explain, unknown_name
 from hillwalker.plots import BLUE, SMALL, VERMILION, style
-from hillwalker.plots.history import nice_ticks, panels_of, spans_decades
+from hillwalker.plots.history import nice_ticks, panels_of, shade, spans_decades
 from hillwalker.training.seeds import SeedCurves
 
 if TYPE_CHECKING:
@@ -42,12 +42,12 @@ def _draw(axes: Axes, seeds: SeedCurves, name: str) -> None:
     curves = seeds.curves[name]
     low, middle, high = seeds.quartiles(name)
     epochs = np.arange(1, curves.shape[1] + 1)
-    count = len(seeds.seeds)
+    count, marker = len(seeds.seeds), "o" if len(epochs) == 1 else ""
     for number, curve in enumerate(curves):
         label = "each seed" if number == 0 else None
-        axes.plot(epochs, curve, color=colour, alpha=max(0.12, min(0.5, 4 / count)), linewidth=0.8, label=label)
-    axes.fill_between(epochs, low, high, color=colour, alpha=0.25, linewidth=0, label="middle half")
-    marker = "o" if len(epochs) == 1 else ""
+        faint = max(0.12, min(0.5, 4 / count))
+        axes.plot(epochs, curve, color=colour, alpha=faint, linewidth=0.8, marker=marker, label=label)
+    shade(axes, low, high, colour, line, "middle half")
     axes.plot(
         epochs, middle, color=colour, linestyle=line, linewidth=2, marker=marker, label=f"median of {count} seeds"
     )
