@@ -69,6 +69,18 @@ def test_seeds_start_alike_where_shapes_allow():
     assert len(set(comparison.curves["loss"][0, :, 0, 0])) == 3
 
 
+def test_a_model_without_a_shape_starts_from_the_seeds_alone():
+    def unbuilt():
+        model = hw.Sequential([Dense(8, activation="relu"), Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    one, two = run(unbuilt(), {"batch_size": [16, 32]}), run({"small": (given := unbuilt())}, None, batch_size=32)
+    assert np.array_equal(one.curves["loss"][1], two.curves["loss"][0])
+    assert np.array_equal(one.curves["loss"], run(small(), {"batch_size": [16, 32]}).curves["loss"])
+    assert not given.built
+
+
 # What can vary
 
 

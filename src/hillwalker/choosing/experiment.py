@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hillwalker import checks, losses
-from hillwalker.choosing import splits
+from hillwalker.choosing import backends, splits
 from hillwalker.choosing.comparison import Comparison
 from hillwalker.choosing.runs import Ledger, Outcome, Run, Task, in_portions
 from hillwalker.choosing.variants import Variant, is_default, of_models, of_settings, stopping
@@ -49,6 +49,7 @@ def compare(
     folder: Any = None,
     lanes: bool = False,
     threads: int | None = None,
+    backend: Any = None,
     verbose: Any = "auto",
 ) -> Comparison:
     """Train variants of a model from several seeds each, and return all curves and what they say.
@@ -78,6 +79,10 @@ def compare(
         folder: where each run is written down as it is done; the same call with the same folder goes on there.
         lanes: whether small models of one shape share vectors; several times as fast, differing by rounding.
         threads: how many trainings run at a time.
+        backend: None (threads of this process), or a joblib backend, such as "loky" (processes), "dask" (the cluster of
+            the client in this process) or "ray"; one that `joblib.parallel_config` puts in force is used too. The
+            numbers are the same to the bit; what a worker that dies had not handed over is done again. See
+            docs/clusters.md.
         verbose: "auto" (a bar, if it takes over a second), 0 or 1.
 
     Ctrl-C returns the comparison of what is done. A run whose loss is not finite is marked failed, and its score is
@@ -99,6 +104,9 @@ def compare(
     }
     variants = _variants(model, vary, draws, draws_seed)
     numbers = _seeds(seeds)
+    if threads is not None:
+        threads = checks.positive_integer("threads", threads, CALL.format("threads=4"))
+    backends.require(backend)
     first = variants[0].model
     data = first._edge.data(X, y, sample_weight, call="compare")
     if validation_data is not None and (folds is not None or time_ordered):
@@ -127,7 +135,7 @@ def compare(
     missing = [run for run in runs if run not in done]
     shown, interrupted = Shown("compare", verbose), False
     try:
-        for run, outcome in in_portions(task, missing, threads, shown):
+        for run, outcome in _done(task, missing, threads, backend, shown):
             ledger.add(run, outcome)
             done[run] = outcome
     except KeyboardInterrupt:
@@ -137,6 +145,14 @@ def compare(
     if interrupted and not done:
         raise KeyboardInterrupt
     return _recorded(task, numbers, done, metric, place, interrupted)
+
+
+def _done(
+    task: Task, runs: Sequence[Run], threads: int | None, backend: Any, show: Callable[[float], None]
+) -> Iterator[tuple[Run, Outcome]]:
+    if backends.is_wanted(backend):
+        return backends.in_portions(task, runs, backend, threads, show)
+    return in_portions(task, runs, threads, show)
 
 
 def _variants(model: Any, vary: Any, draws: int | None, seed: int) -> list[Variant]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hillwalker import engine, folders
+from hillwalker import config, engine, folders
 from hillwalker.choosing.splits import Split
 from hillwalker.choosing.variants import Settings, Variant, described_without_names
 from hillwalker.errors import FileError, HillwalkerWarning, explain
@@ -26,6 +27,7 @@ from hillwalker.training.history import History
 
 PORTION_SECONDS = 1.0  # a portion takes about so long: what a killed program loses at most
 LEDGER = "runs.jsonl"
+_DRAWING = threading.Lock()  # weights are drawn from the process's generator; a Dask worker has several threads
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Task:
 
 def do(task: Task, portion: Sequence[Run], threads: int | None) -> list[Outcome | None]:
     """Do some runs side by side; None for one that Ctrl-C ended before its time."""
-    models = [copies(task.variants[run.variant].model, [run.seed])[0] for run in portion]
+    with _DRAWING:
+        models = [copies(_built(task.variants[run.variant].model, task), [run.seed])[0] for run in portion]
     told = [task.told(run) for run in portion]
     given: dict[str, Any] = {}
     if task.splits is None:
@@ -97,6 +100,16 @@ def do(task: Task, portion: Sequence[Run], threads: int | None) -> list[Outcome 
         None if history.interrupted else _outcome(history, settings["early_stopping"], model)
         for history, settings, model in zip(histories, told, models, strict=True)
     ]
+
+
+def _built(model: Sequential, task: Task) -> Sequential:
+    """Return the model, or of one that has no shape yet a copy that has: then weights follow from the seed alone."""
+    if model.built:
+        return model
+    with config.seeded(0):
+        made = copies(model, [0])[0]
+        made._build_for(task.x, made._edge.data(task.x, task.y, task.sample_weight).x)
+    return made
 
 
 def _outcome(history: History, early_stopping: Any, model: Sequential) -> Outcome:

@@ -10,7 +10,9 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -351,6 +353,8 @@ class Sequential:
         validation_steps: None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
+        *,
+        seeds: int | Iterable[int] | None = None,
     ) -> History:
         """Train on x (n, inputs) and y (n,) or (n, outputs), and return the curves.
 
@@ -366,6 +370,9 @@ class Sequential:
             sample_weight: one weight a row.
             validation_batch_size: rows a validation step; `batch_size` when None.
             validation_freq: validate every so many epochs, or after the epochs in a list, counted from 1.
+            seeds: how many, or which: after this model, new copies of it (`hw.copies`) are trained alike from these
+                seeds, side by side; their curves are `history.seeds`, and `history.plot()` shows their band. The model
+                itself and its curves are what they are without. Of callbacks, EarlyStopping goes with it.
         """
         edge.only_none(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
         rows = edge.batch_size(batch_size, "fit")
@@ -383,6 +390,11 @@ class Sequential:
         training = training.weighted(of_classes)
         together = CallbackList(callbacks, add_progbar=verbose not in (0, "0"))
         display(verbose, sys.stdout)  # may refuse
+        from_seeds = None
+        if seeds is not None:
+            from hillwalker.models.seeds import FromSeeds
+
+            from_seeds = FromSeeds(self, seeds, together.callbacks, first, settings)
 
         assert self._loss is not None
         params = {
@@ -417,6 +429,10 @@ class Sequential:
         finally:
             together.close()
             self.history = self.history.ended(self.interrupted, self.stop_reason, time.perf_counter() - began)
+        if from_seeds is not None and not self.interrupted:
+            with suppress(KeyboardInterrupt):  # this model is trained, and has its curves
+                others = from_seeds.train(self, training, validation, settings, verbose)
+                self.history = replace(self.history, seeds=others)
         return self.history
 
     def resume_from(self, epoch: int, history: Mapping[str, Any]) -> None:

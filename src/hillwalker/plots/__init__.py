@@ -47,6 +47,7 @@ _PICTURES = {
     "plot_predicted_vs_actual": "prediction",
     "plot_race": "race",
     "plot_recording": "recording",
+    "plot_seeds": "seeds",
     "plot_surface": "landscape",
     "plot_surface_3d": "landscape",
 }

@@ -78,6 +78,7 @@ def _draw(axes: Axes, history: History, name: str) -> None:
         label = label if name != "learning_rate" else "learning rate"
         axes.plot(epochs, values, color=colour, linestyle=line, linewidth=1.8, marker=marker, label=label)
         drawn += [value for value in values if math.isfinite(value)]
+        drawn += _band(axes, history, metric, label, colour, line)
     _mark_best(axes, history, name)
     if spans_decades(drawn, name):
         axes.set_yscale("log")
@@ -86,6 +87,29 @@ def _draw(axes: Axes, history: History, name: str) -> None:
     axes.xaxis.set_major_locator(nice_ticks(integer=True))
     style(axes, "epoch", axis_label(history, name))
     axes.legend(fontsize=SMALL, framealpha=0.85, edgecolor="none")
+
+
+def _band(axes: Axes, history: History, metric: str, label: str, colour: str, line: str) -> list[float]:
+    """Draw the middle half of the other seeds' curves; return its lowest and highest value."""
+    if history.seeds is None or metric not in history.seeds.curves:
+        return []
+    low, _, high = history.seeds.quartiles(metric)
+    shade(axes, low, high, colour, line, f"{label}, middle half of {len(history.seeds.seeds)} seeds")
+    known = np.concatenate([low, high])
+    known = known[np.isfinite(known)]
+    return [float(known.min()), float(known.max())] if len(known) else []
+
+
+def shade(axes: Axes, low: Any, high: Any, colour: str, line: str, label: str) -> None:
+    """Shade a band over the epochs, its edges in the curve's own line; of one epoch, a bar."""
+    epochs = np.arange(1, len(low) + 1)
+    if len(epochs) == 1:
+        axes.vlines(epochs, low, high, color=colour, alpha=0.35, linewidth=9, label=label)
+    else:
+        axes.fill_between(
+            epochs, low, high, facecolor=(colour, 0.2), edgecolor=(colour, 0.6), linewidth=0.8, linestyle=line,
+            label=label,
+        )  # fmt: skip
 
 
 def _mark_best(axes: Axes, history: History, name: str) -> None:

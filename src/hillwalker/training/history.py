@@ -9,10 +9,13 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hillwalker import records
 from hillwalker.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    from hillwalker.training.seeds import SeedCurves
 
 HIGHER_IS_BETTER = re.compile(r"acc|accuracy|auc|precision|recall|r2_score|f\w*_?score|cosine_similarity|\w*_accuracy")
 
@@ -36,8 +39,9 @@ class History:
 
     `epoch` holds the epochs' numbers, counted from 0 as in Keras; `history` one list for each metric, "loss",
     "val_loss" and so on; `params` what `fit` was told. `interrupted` is True after Ctrl-C; `stop_reason` says in words
-    why training ended before its last epoch; `seconds` is how long it took, which `==` does not
-    look at. With `validation_freq`, a validation list has only the epochs validated.
+    why training ended before its last epoch; `seconds` is how long it took and `seeds` the curves from other seeds, if
+    `fit` was told `seeds`: `==` looks at neither. With `validation_freq`, a validation list has only the epochs
+    validated.
 
     >>> record = History([0, 1, 2], {"loss": [3.0, 2.0, 1.5], "val_loss": [3.0, 2.5, 2.7]})
     >>> record
@@ -52,6 +56,7 @@ class History:
     interrupted: bool = False
     stop_reason: str | None = None
     seconds: float | None = field(default=None, compare=False)
+    seeds: SeedCurves | None = field(default=None, compare=False)
 
     def ended(self, interrupted: bool, stop_reason: str | None, seconds: float) -> History:
         """Return the record of a training that has ended, with the reason if it was before its last epoch."""
@@ -91,6 +96,7 @@ class History:
             "params": dict(self.params),
             "interrupted": self.interrupted,
             "stop_reason": self.stop_reason,
+            **({} if self.seeds is None else {"seeds": self.seeds.to_dict()}),
         }
 
     def to_frame(self) -> Any:
@@ -130,7 +136,7 @@ class History:
             f"{name} {last}" + (f", best {best} at epoch {at}" if at else "")
             for name, last, best, at in self._summary()
         ]
-        return "; ".join([self._heading(), *parts])
+        return "; ".join([self._heading(), *parts, *([] if self.seeds is None else [repr(self.seeds)])])
 
     def _repr_html_(self) -> str:
         import html
