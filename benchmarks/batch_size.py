@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +110,13 @@ def measured(
             "interval": [float(low), float(high)]}  # fmt: skip
 
 
-def predicted(problem: Problem, optimizer: Any, size: int, steps: float, seeds: int) -> dict[str, float]:
+def predicted(problem: Problem, make: Callable[[], Any], size: int, steps: float, seeds: int) -> dict[str, float]:
     """Return the noise scale before, over and at the end of a training to the target, geometric means over seeds."""
     an_epoch = math.ceil(len(problem.X) / size)
     epochs = max(2, math.ceil(steps / an_epoch))
     told: dict[str, list[float]] = {"start": [], "over": [], "end": []}
     for seed in range(seeds):
-        (model,) = hw.copies(problem.model(optimizer), [seed])
+        (model,) = hw.copies(problem.model(make()), [seed])
         recorder = hw.callbacks.Recorder(every=max(1, epochs // 40))
         model.fit(problem.X, problem.y, batch_size=size, epochs=epochs, verbose=0, callbacks=[recorder])
         noise = hw.gradient_noise(model, problem.X, problem.y, [8], draws=1, recording=recorder.recording, verbose=0)
@@ -141,8 +142,8 @@ def judge(
     result = measured(found, sizes, RATES[optimizer], first, rows, target)
     place = len(sizes) // 2
     result |= {"name": problem.name, "rows": rows, "sizes": sizes, "target": target}
-    trained_with = type(hw.optimizers.get(optimizer))(result["rates"][place])
-    result["predicted"] = predicted(problem, trained_with, sizes[place], result["steps"][place], seeds)
+    kind, rate = type(hw.optimizers.get(optimizer)), result["rates"][place]
+    result["predicted"] = predicted(problem, lambda: kind(rate), sizes[place], result["steps"][place], seeds)
     return result
 
 

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hillwalker import losses, records
+from hillwalker import records
 from hillwalker.choosing import constants, splits, statistics
 from hillwalker.choosing.comparison import Comparison, Row
 from hillwalker.choosing.experiment import compare
 from hillwalker.choosing.noise import listed_sizes
 from hillwalker.errors import InputError, InputTypeError, explain, unknown_name
-from hillwalker.models import Sequential, copies
+from hillwalker.models import Sequential, copies, stack
 from hillwalker.plan import Plan
 from hillwalker.scores import rounded
 from hillwalker.seeing.rows import sum_up
@@ -310,6 +310,7 @@ def compare_batch_sizes(
     folder: Any = None,
     lanes: bool = False,
     threads: int | None = None,
+    backend: Any = None,
     verbose: Any = "auto",
 ) -> BatchSizes:
     """Train with several batch sizes from the same seeds, and return what each costs and brings.
@@ -325,7 +326,7 @@ def compare_batch_sizes(
             quarters of each size's runs reach; sizes are left out of this that do not come half as far below the
             constant prediction's loss as the best.
         seeds, epochs, validation_split, validation_data, sample_weight, early_stopping, folder, lanes, threads,
-            verbose: as in `compare`.
+            backend, verbose: as in `compare`.
 
     Seconds are those of the single runs, as measured beside each other; threads=1 disturbs them least. Raises
     InputError before anything is trained.
@@ -356,17 +357,31 @@ def compare_batch_sizes(
     comparison = compare(
         model, X, y, {"batch_size": sizes}, seeds, epochs, None, validation_split, validation_data,
         sample_weight=sample_weight, early_stopping=early_stopping, folder=folder, lanes=lanes, threads=threads,
-        verbose=verbose,
+        backend=backend, verbose=verbose,
     )  # fmt: skip
-    held_out = None if parts is not None else model._edge.data(*validation_data[:2]).y
-    constant = float(constants.constant_losses(losses.get(model.loss), data.y, parts, held_out, model)[0])
     (fresh,) = copies(model, [comparison.seeds[0]])
     if not fresh.built:
         fresh.build((None, *np.shape(X)[1:]))
+    constant = _constant_loss(fresh, data, parts, validation_data)
     memory = tuple(memory_of_a_step(fresh.plan, size, data.y.shape[1]) for size in sizes)
     noise = noise_of_a_step(fresh, data[:rows], np.array(sizes))
     goal = common_target(comparison, constant) if target is None else float(target)
     return BatchSizes(tuple(sizes), rows, goal, constant, memory, noise, comparison)
+
+
+def _constant_loss(model: Sequential, data: Data, parts: Sequence[splits.Split] | None, validation_data: Any) -> float:
+    """Return the validation loss of the constant that is best on the training rows."""
+    held_out = None
+    if parts is None:
+        _, apart = model._edge.validation(data, 0.0, validation_data)
+        assert apart is not None
+        assert apart.y is not None
+        held_out = apart.y, apart.sample_weight
+    assert data.y is not None
+    assert model._edge.loss is not None
+    width, activation = model.plan.output_width, stack.output_activation(model.layers)
+    told = data.y, parts, held_out, width, activation, data.sample_weight
+    return float(constants.constant_losses(model._edge.loss, *told)[0])
 
 
 def noise_of_a_step(model: Sequential, data: Data, sizes: NDArray[np.int64]) -> Array:
@@ -377,7 +392,7 @@ def noise_of_a_step(model: Sequential, data: Data, sizes: NDArray[np.int64]) -> 
     """
     rows = len(data)
     assert data.y is not None
-    plan = dataclasses.replace(model.plan, loss=losses.get(model.loss), target_width=data.y.shape[1])
+    plan = dataclasses.replace(model.plan, loss=model._edge.loss, target_width=data.y.shape[1])
     try:
         found = sum_up(plan, model.state.parameters, data)
     except InputError:
