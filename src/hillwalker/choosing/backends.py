@@ -194,7 +194,8 @@ def _packages(backend: Any) -> None:
         if not ray.is_initialized():  # we open no ports on our own
             passed = "backend='ray' before ray.init."
             raise StateError(explain(passed, "a running cluster, to which this process is joined.", "ray.init()"))
-        register_ray()
+        register: Any = register_ray  # it has no types
+        register()
 
 
 def _resolved(backend: Any, shared: _Parcel | None) -> tuple[Any, int | None]:
