@@ -241,8 +241,9 @@ def percent(value: float) -> str:
 def regret_table(rows: list[Finding]) -> Rows:
     """Return a line a finder, the best first by its 95th percentile."""
     lines = []
-    for finder, label in LABELS.items():
-        own = [row for row in rows if row.finder == finder]
+    asked = [(label, [row for row in rows if row.finder == finder]) for finder, label in LABELS.items()]
+    asked.append(("hw.find_learning_rate, where it names a rate", [row for row in asked[0][1] if row.rate is not None]))
+    for label, own in asked:
         regrets = np.array([row.regret for row in own])
         median, most = np.percentile(regrets, [50, 95])
         spent = np.mean([row.trainings for row in own]), np.median([row.seconds for row in own])
@@ -282,14 +283,21 @@ def signal_table(rows: list[Finding]) -> Rows:
     return lines
 
 
-def worst_table(rows: list[Finding], least: float, most: int = 20) -> Rows:
-    """Return the race's worst answers."""
-    lines: Rows = [("problem", "optimizer", "seed", "rate", "interval", "bound", "regret")]
-    own = sorted((row for row in rows if row.finder == "race" and row.regret > least), key=lambda row: -row.regret)
-    for row in own[:most]:
-        told = ("none", "", "") if row.rate is None else (
-            f"{row.rate:.3g}", f"{row.low:.3g} to {row.high:.3g}", percent(row.bound or 0))  # fmt: skip
-        lines.append((row.problem, row.optimizer, str(row.seed), *told, percent(row.regret)))
+def worst_table(rows: list[Finding], least: float, most: int | None = None) -> Rows:
+    """Return the race's worst answers; seeds that gave the same rate share a line."""
+    lines: Rows = [("problem", "optimizer", "rate", "races", "interval", "bound", "regret")]
+    groups: dict[tuple[str, str, float | None], list[Finding]] = {}
+    for row in rows:
+        if row.finder == "race" and row.regret > least:
+            groups.setdefault((row.problem, row.optimizer, row.rate), []).append(row)
+    for (problem, optimizer, rate), same in sorted(groups.items(), key=lambda pair: -pair[1][0].regret)[:most]:
+        told: tuple[str, ...] = ("none", str(len(same)), "", "")
+        if rate is not None:
+            ends = min(row.low or 0.0 for row in same), max(row.high or 0.0 for row in same)
+            bounds = [row.bound or 0.0 for row in same]
+            range_of_bounds = f"{percent(min(bounds))} to {percent(max(bounds))}"
+            told = f"{rate:.3g}", str(len(same)), f"{ends[0]:.3g} to {ends[1]:.3g}", range_of_bounds
+        lines.append((problem, optimizer, *told, percent(same[0].regret)))
     return lines
 
 

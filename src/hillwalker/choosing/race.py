@@ -44,13 +44,13 @@ class LearningRate:
     """What a race of learning rates found.
 
     `learning_rate`: the winner, or None where no rate helps (`reason` says why); `interval`: the lowest and highest
-    rate that the runs do not tell from it, and none between failed where the winner did not; `regret_bound`: each other rate of the grid is, with 95 % confidence, not
-    better by more than this part of the way from the constant prediction's loss to the winner's; `rates` (n,);
-    `scores` (n, units): each run's validation loss, NaN where a rate had dropped out; unit u was validated on split u
-    modulo their number; `smoothed` (n,): what decided; `failed` (n,): runs whose loss was not finite;
-    `constant_losses` (splits,): of always predicting what is best on the training rows; `overlap`: validation rows /
-    training rows where there are several splits, else 0; `runs`: how many trainings it took; `seconds` of them all;
-    `sweep`: the range test, or None.
+    rate that the runs do not tell from it (a rate of which a run failed is none of them, where the winner's did not);
+    `regret_bound`: each other rate of the grid is, with 95 % confidence, not better by more than this part of the way
+    from the constant prediction's loss to the winner's; `rates` (n,); `scores` (n, units): each run's validation loss,
+    NaN where a rate had dropped out; unit u was validated on split u modulo their number; `smoothed` (n,): what
+    decided; `failed` (n,): runs whose loss was not finite; `constant_losses` (splits,): of always predicting what is
+    best on the training rows; `overlap`: validation rows / training rows where there are several splits, else 0;
+    `runs`: how many trainings it took; `seconds` of them all; `sweep`: the range test, or None.
     """
 
     learning_rate: float | None
