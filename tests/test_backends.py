@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import distributed
 import joblib
@@ -224,7 +225,7 @@ import numpy as np
 import hillwalker as hw
 
 if __name__ == "__main__":
-    backend, folder = sys.argv[1:]
+    backend, workers, folder = sys.argv[1:]
     if backend == "dask":
         import distributed
 
@@ -234,7 +235,7 @@ if __name__ == "__main__":
     model = hw.Sequential([hw.layers.Input((4,)), hw.layers.Dense(8, activation="relu"), hw.layers.Dense(1)])
     model.compile("adam", "mse")
     X = np.random.default_rng(0).normal(size=(2000, 4))
-    told = dict(seeds=200, epochs=200, batch_size=4, verbose=0, threads=2)
+    told = dict(seeds=200, epochs=200, batch_size=4, verbose=0, threads=int(workers))
     comparison = hw.compare(model, X, X[:, 0], vary={"units": [8, 16]}, folder=folder, backend=backend, **told)
     print(comparison.interrupted, int(comparison.done.sum()))
     if backend == "dask":
@@ -243,10 +244,10 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("backend", ["loky", "dask"])
-def test_ctrl_c_keeps_what_is_done(backend, tmp_path):
+@pytest.mark.parametrize(("backend", "workers"), [("loky", "2"), ("loky", "1"), ("dask", "2")])
+def test_ctrl_c_keeps_what_is_done(backend, workers, tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
-    command = [sys.executable, "-W", "error", "program.py", backend, "compared"]
+    command = [sys.executable, "-W", "error", "program.py", backend, workers, "compared"]
     program = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -349,6 +350,29 @@ def test_a_missing_package_comes_with_the_line_that_installs_it(backend, package
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependencyError, match=rf"'{package}'(?s:.*)pip install 'hillwalker\[{extra}\]'"):
         run(small(), backend=backend)
+
+
+def test_a_worker_computes_for_one_home_at_a_time_and_is_then_as_it_was():
+    single, double = guests.Home.here(), replace(guests.Home.here(), floatx="float64", engine="reference")
+    house, seen = guests._House(), []
+    threads = hw.config.threads()
+    meeting = threading.Barrier(2)
+
+    def stay(home, meets):
+        with house.guest(home):
+            if meets:
+                meeting.wait(timeout=20)  # both of this home are in at the same time
+            time.sleep(0.02)
+            seen.append((home.floatx, hw.config.floatx(), hw.config.engine_name(), hw.config.threads()))
+
+    guests_ = [threading.Thread(target=stay, args=(home, home == single)) for home in (single, double, single)]
+    for guest in guests_:
+        guest.start()
+    for guest in guests_:
+        guest.join(timeout=30)
+    assert sorted(seen) == [("float32", "float32", "compiled", 1)] * 2 + [("float64", "float64", "reference", 1)]
+    assert (hw.config.floatx(), hw.config.engine_name(), hw.config.threads()) == ("float32", "compiled", threads)
+    assert "HILLWALKER_ENGINE" not in os.environ
 
 
 def test_a_worker_that_would_compute_other_numbers_is_refused():

@@ -24,6 +24,7 @@ LOSSES = 4  # times that workers may be lost, without a run done in between, bef
 A_ROUND = 4  # portions a worker, where a backend hands over results only when all that it was given is done
 
 CALL = "compare(..., backend={})"
+_CALLERS: set[str] = set()  # the calls of this process
 
 
 def is_wanted(backend: Any) -> bool:
@@ -128,6 +129,7 @@ def _answers(
         for portion in size.cut(runs, max(1, chosen.effective_n_jobs(count)))
     )
     told = {"n_jobs": count, "backend": chosen, "batch_size": 1}
+    _CALLERS.add(shared.token)
     try:
         if chosen.supports_return_generator:
             yield from Parallel(**told, return_as="generator_unordered")(calls)
@@ -137,6 +139,7 @@ def _answers(
             while some := list(islice(calls, at_once)):
                 yield from parallel(some)
     finally:
+        _CALLERS.discard(shared.token)
         getattr(chosen, "data_futures", {}).clear()  # Dask's workers may forget the data
 
 
@@ -152,7 +155,10 @@ def _there(
     shared: _Parcel, variants: list[Variant], runs: list[Run], portion: list[Run], home: Home
 ) -> tuple[list[Run], Any]:
     """Do a portion in the worker; its runs by the caller's numbers come back with it."""
-    return portion, work(shared.task, variants, runs, home)
+    answer = work(shared.task, variants, runs, home)
+    if shared.token in _CALLERS and not isinstance(answer, Raised) and None in answer[0]:
+        raise KeyboardInterrupt  # joblib does it in the caller's own process where one worker is enough
+    return portion, answer
 
 
 def _renumbered(task: Task, portion: Iterable[Run]) -> tuple[list[Variant], list[Run]]:
