@@ -19,6 +19,7 @@ from hillwalker.choosing.statistics import interval, probability_of_being_best
 from hillwalker.errors import InputError, explain, unknown_name
 from hillwalker.scores import rounded
 from hillwalker.training.history import direction
+from hillwalker.training.seeds import quartiles
 
 Array = NDArray[np.float64]
 
@@ -137,6 +138,13 @@ class Comparison:
     def best(self) -> str:
         """The label of the variant with the best mean score."""
         return self.table[0].label
+
+    def quartiles(self, metric: str) -> Array:
+        """Return the quartiles and the median between them over all runs by epoch, (variants, 3, epochs)."""
+        if metric not in self.curves:
+            raise unknown_name("metric", metric, self.curves, "comparison.plot({})")
+        variants, *_, epochs = self.curves[metric].shape
+        return np.array([quartiles(curves) for curves in self.curves[metric].reshape(variants, -1, epochs)])
 
     def number_of(self, label: str) -> int:
         """Return the place of a variant; InputError for an unknown label."""

@@ -37,7 +37,7 @@ def plot_batch_sizes(found: BatchSizes, title: str | None = None) -> Figure:
     seconds = [row.seconds_an_epoch[0] for row in found.table]
     longest = max((each for each in seconds if math.isfinite(each)), default=1.0) * found.comparison.epochs.max()
     unit, name = (1.0, "s") if longest >= 1 else (1000.0, "ms")
-    curves = found.comparison.curves["val_loss"][:, :, 0]
+    curves, bands = found.comparison.curves["val_loss"][:, :, 0], found.comparison.quartiles("val_loss")
     axes: Axes
     for axes, widths, label, heading in (
         (panels[0, 0], np.ones(len(steps)), "epoch", "By epoch: the same rows seen"),
@@ -46,7 +46,7 @@ def plot_batch_sizes(found: BatchSizes, title: str | None = None) -> Figure:
     ):
         for place, number in enumerate(shown):
             x = widths[number] * np.arange(1, curves.shape[-1] + 1)
-            draw_band(axes, x, curves[number], place, f"batch size {found.sizes[number]}")
+            draw_band(axes, x, bands[number], place, f"batch size {found.sizes[number]}")
         scale(axes, [curves[number] for number in shown])
         if math.isfinite(found.target):
             axes.axhline(found.target, color=GREY, linestyle="--", linewidth=1.2, label="target")

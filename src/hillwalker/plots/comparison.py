@@ -1,17 +1,15 @@
 """The curves of a comparison, each variant's median with the band of its seeds, beside the scores and their intervals.
 
-Medians and quartiles are all that is computed here.
+Computes nothing: medians and quartiles are the record's.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hillwalker.errors import unknown_name
 from hillwalker.plots import BLACK, COLOURS, GREY, LINE_STYLES, SMALL, new_figure, style
 from hillwalker.scores import rounded
 
@@ -33,16 +31,13 @@ def plot_comparison(comparison: Comparison, metric: str | None = None) -> Figure
     Raises InputError for an unknown metric.
     """
     name = comparison.metric if metric is None else metric
-    if name not in comparison.curves:
-        raise unknown_name("metric", name, comparison.curves, "comparison.plot({})")
+    bands = comparison.quartiles(name)
     rows = comparison.table
     shown = [comparison.labels.index(row.label) for row in rows[:MOST]]
     figure = new_figure(11.0, max(4.4, 1.4 + 0.42 * min(len(rows), MOST_ROWS)))
     left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.35, 1]})
     for place, number in enumerate(shown):
-        curves = comparison.curves[name][number]
-        curves = curves.reshape(-1, curves.shape[-1])
-        draw_band(left, np.arange(1, curves.shape[-1] + 1), curves, place, comparison.labels[number])
+        draw_band(left, np.arange(1, bands.shape[-1] + 1), bands[number], place, comparison.labels[number])
     scale(left, [comparison.curves[name][number] for number in shown])
     runs = comparison.runs.shape[1] * comparison.runs.shape[2]
     title = f"Median and middle half of {runs} runs" + (f", the best {MOST} variants" if len(rows) > MOST else "")
@@ -55,11 +50,9 @@ def plot_comparison(comparison: Comparison, metric: str | None = None) -> Figure
     return figure
 
 
-def draw_band(axes: Axes, x: Any, curves: Any, place: int, label: str) -> None:
-    """Draw the median of curves (runs, len(x)) and their middle half, in the colour and line of this place."""
-    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # epochs that no run reached stay empty
-        low, middle, high = np.nanquantile(curves, [0.25, 0.5, 0.75], axis=0)
+def draw_band(axes: Axes, x: Any, band: Any, place: int, label: str) -> None:
+    """Draw a median and the middle half about it, `band` (3, len(x)), in the colour and line of this place."""
+    low, middle, high = band
     colour, line = COLOURS[place], LINE_STYLES[place]
     axes.plot(x, middle, color=colour, linestyle=line, linewidth=1.8, label=label)
     axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)

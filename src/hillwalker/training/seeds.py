@@ -14,6 +14,22 @@ from hillwalker.errors import unknown_name
 from hillwalker.training.history import History
 
 
+def quartiles(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the lower quartile, the median and the upper quartile of curves (runs, epochs) by epoch, (3, epochs).
+
+    Of the runs whose number is finite there; NaN where there is none.
+
+    >>> quartiles(np.array([[1.0], [2.0], [3.0], [np.nan]])).tolist()
+    [[1.5], [2.0], [2.5]]
+    """
+    bands = np.full((3, curves.shape[1]), np.nan)
+    for epoch in range(curves.shape[1]):
+        known = curves[np.isfinite(curves[:, epoch]), epoch]
+        if len(known):
+            bands[:, epoch] = np.quantile(known, [0.25, 0.5, 0.75])
+    return bands
+
+
 @dataclass(frozen=True, repr=False)
 class SeedCurves:
     """The curves of one training from several seeds.
@@ -62,13 +78,7 @@ class SeedCurves:
         """
         if metric not in self.curves:
             raise unknown_name("metric", metric, self.curves, "history.seeds.quartiles({})")
-        curve = self.curves[metric]
-        bands = np.full((3, curve.shape[1]), np.nan)
-        for epoch in range(curve.shape[1]):
-            known = curve[np.isfinite(curve[:, epoch]), epoch]
-            if len(known):
-                bands[:, epoch] = np.quantile(known, [0.25, 0.5, 0.75])
-        return bands
+        return quartiles(self.curves[metric])
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain lists, numbers and strings."""
