@@ -33,7 +33,7 @@ def one_split(rows: int, share: Any) -> Split:
     return numbers[:kept], numbers[kept:]
 
 
-def folds(rows: int, count: int, seed: int, labels: NDArray[Any] | None = None) -> list[Split]:
+def folds(rows: int, count: int, seed: int | list[int], labels: NDArray[Any] | None = None) -> list[Split]:
     """Return `count` splits at random of which each row is validated on in one; with `labels` (rows,), stratified.
 
     >>> [sorted(held_out.tolist()) for _, held_out in folds(4, 2, seed=0)]
