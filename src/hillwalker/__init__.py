@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker import callbacks as callbacks
     from hillwalker import choosing as choosing
     from hillwalker import config as config
+    from hillwalker import diagnosis as diagnosis
     from hillwalker import errors as errors
     from hillwalker import hills as hills
     from hillwalker import initializers as initializers
@@ -45,8 +46,9 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker.seeing.landscape import landscape as landscape
 
 _ROOMS = (
-    "activations", "backend", "callbacks", "choosing", "config", "errors", "hills", "initializers", "layers", "lesson",
-    "losses", "metrics", "models", "optimizers", "plots", "quiz", "regularizers", "schedules", "seeing", "utils",
+    "activations", "backend", "callbacks", "choosing", "config", "diagnosis", "errors", "hills", "initializers",
+    "layers", "lesson", "losses", "metrics", "models", "optimizers", "plots", "quiz", "regularizers", "schedules",
+    "seeing", "utils",
 )  # fmt: skip
 _NAMES = {
     "Input": "layers",

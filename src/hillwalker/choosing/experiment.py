@@ -111,7 +111,7 @@ def compare(
     data = first._edge.data(X, y, sample_weight, call="compare")
     if validation_data is not None and (folds is not None or time_ordered):
         raise InputError(explain("validation_data and folds.", "one of them.", CALL.format("folds=5")))
-    parts = None if validation_data is not None else _parts(first, data, folds, time_ordered, validation_split)
+    parts = None if validation_data is not None else parts_of(first, data, folds, time_ordered, validation_split)
     if parts is not None and folds is None:
         _warn_of_sorted(np.asarray(data.y)[:, 0], time_ordered)
     task = Task(variants, X, y, sample_weight, validation_data, parts, told, lanes)
@@ -179,7 +179,8 @@ def _seeds(seeds: Any) -> list[int]:
     return numbers
 
 
-def _parts(model: Sequential, data: Any, count: int | None, time_ordered: bool, share: float) -> list[splits.Split]:
+def parts_of(model: Sequential, data: Any, count: int | None, time_ordered: bool, share: float) -> list[splits.Split]:
+    """Return the splits of the data that runs take: one without `count`, else folds, stratified for classes."""
     if count is None:
         return [splits.one_split(len(data), share)]
     count = checks.positive_integer("folds", count, CALL.format("folds=5"))

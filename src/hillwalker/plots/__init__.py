@@ -30,6 +30,7 @@ _PICTURES = {
     "plot_batch_sizes": "batch_sizes",
     "plot_batch_trade_offs": "batch_sizes",
     "plot_blame": "blame",
+    "plot_changes": "changes",
     "plot_cheat_sheet": "cheat_sheet",
     "plot_classes": "prediction",
     "plot_comparison": "comparison",
