@@ -1,4 +1,4 @@
-"""What holds for a whole process: the precision, the engine, the number of threads, the global seed.
+"""What holds for a whole process: the precision, the engine, the number of threads, the global seed, what is silenced.
 
 Nothing else in hillwalker is global.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hillwalker.errors import InputError, explain
+from hillwalker.errors import InputError, explain, unknown_name
 
 _floatx = "float32"
 _threads: int | None = None
@@ -20,6 +20,9 @@ _seeds: np.random.Generator | None = None  # made when it is first needed, for `
 
 FLOATS = ("float32", "float64")
 ENGINES = ("compiled", "reference")
+MISTAKES = ("cosine-of-one-output", "division-by-zero", "double-softmax", "label-sums", "loss-activation-mismatch")
+
+_silenced: tuple[str, ...] = ()
 
 
 def floatx() -> str:
@@ -44,6 +47,22 @@ def set_floatx(value: str) -> None:
             explain(f"floatx {value!r}.", f"one of {', '.join(FLOATS)}.", 'hw.config.set_floatx("float32")')
         )
     _floatx = value
+
+
+def silence(*names: str) -> tuple[str, ...]:
+    """Silence the warnings of these names from now on, and return all names that are silenced.
+
+    Raises InputError for a name that no warning has, with the nearest that one has; nothing is silenced then.
+
+    >>> silence()
+    ()
+    """
+    global _silenced
+    for name in names:
+        if name not in MISTAKES:
+            raise unknown_name("the warning", name, MISTAKES, "hw.config.silence({})")
+    _silenced = tuple(dict.fromkeys((*_silenced, *names)))
+    return _silenced
 
 
 def epsilon() -> float:

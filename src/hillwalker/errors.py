@@ -36,6 +36,17 @@ class HillwalkerWarning(UserWarning):
     """Something will work but is probably not what was meant."""
 
 
+class MistakeWarning(HillwalkerWarning):
+    """A likely mistake with a name, by which `hw.config.silence(name)` silences it."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message, name)  # both, so that a copy or a pickle can be made of it
+        self.name = name
+
+    def __str__(self) -> str:
+        return f'{self.args[0]}\nSilence it: hw.config.silence("{self.name}")'
+
+
 def explain(passed: str, expected: str, fix: str | None = None) -> str:
     """Return the message of an error: what was passed, what was expected, the corrected line.
 

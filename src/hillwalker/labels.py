@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from hillwalker import config
 from hillwalker.checks import Array, blocks, first_bad
-from hillwalker.errors import HillwalkerWarning, InputError, explain
+from hillwalker.errors import InputError, MistakeWarning, explain
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,19 @@ def _outputs_are_probabilities(case: _Case) -> None:
         raise InputError(explain(passed, f"an output between 0 and 1 ({wanted}), or from_logits=True.", fix))
     if not case.from_logits and activation in _UNBOUNDED:
         passed = f"the loss {case.loss!r} on the output of {activation!r}, which is no probability."
-        _warn(explain(passed, f"an output between 0 and 1 ({wanted}).", f'Dense({case.width}, activation="{wanted}")'))
+        _warn(
+            "loss-activation-mismatch",
+            explain(passed, f"an output between 0 and 1 ({wanted}).", f'Dense({case.width}, activation="{wanted}")'),
+        )
     if not case.from_logits and activation == "sigmoid" and wanted == "softmax":
         passed = f"the loss {case.loss!r} on sigmoid outputs, which do not sum to 1."
-        _warn(explain(passed, "softmax outputs.", f'Dense({case.width}, activation="softmax")'))
+        _warn(
+            "loss-activation-mismatch",
+            explain(passed, "softmax outputs.", f'Dense({case.width}, activation="softmax")'),
+        )
     if case.from_logits and activation in _PROBABILITIES:
         passed = f"from_logits=True on the output of {activation!r}, which is already a probability."
-        _warn(explain(passed, "a linear output, or from_logits=False.", f"loss={class_name}()"))
+        _warn("double-softmax", explain(passed, "a linear output, or from_logits=False.", f"loss={class_name}()"))
 
 
 def _class_numbers(case: _Case) -> None:
@@ -103,7 +110,7 @@ def _rows_sum_to_one(case: _Case) -> None:
             row = int(bad.argmax())
             passed = f"y whose row {start + row} sums to {sums[row]:g}, for the loss {case.loss!r}."
             fix = 'Dense(classes, activation="sigmoid") with loss="binary_crossentropy", for several classes in a row'
-            _warn(explain(passed, "rows that sum to 1: one-hot, or probabilities.", fix))
+            _warn("label-sums", explain(passed, "rows that sum to 1: one-hot, or probabilities.", fix))
             return
 
 
@@ -129,17 +136,18 @@ def _positive(case: _Case) -> None:
 def _not_near_zero(case: _Case) -> None:
     if (found := first_bad(case.y, lambda y: np.abs(y) < 1e-7)) is not None:
         passed = f"y with {found[2]:g} in row {found[0]}, for the loss {case.loss!r}, which divides by it."
-        _warn(explain(passed, "targets away from 0.", 'loss="mean_absolute_error"'))
+        _warn("division-by-zero", explain(passed, "targets away from 0.", 'loss="mean_absolute_error"'))
 
 
 def _more_than_one_column(case: _Case) -> None:
     if case.width == 1:
         passed = f"the loss {case.loss!r} with one output, which then knows only the sign."
-        _warn(explain(passed, "two outputs or more.", 'loss="mean_squared_error"'))
+        _warn("cosine-of-one-output", explain(passed, "two outputs or more.", 'loss="mean_squared_error"'))
 
 
-def _warn(message: str) -> None:
-    warnings.warn(message, HillwalkerWarning, stacklevel=2)
+def _warn(name: str, message: str) -> None:
+    if name not in config.silence():
+        warnings.warn(MistakeWarning(message, name), stacklevel=2)
 
 
 Rule = Callable[[_Case], None]
