@@ -101,9 +101,12 @@ def test_a_lower_rate_that_only_stops_earlier_is_not_a_rate_too_high():
 
 
 def test_a_divergence_is_no_overfitting():
-    rising = np.array([[0.8, 0.4, 0.6, 0.7]] * 3) + np.array([[0.0], [0.01], [0.02]])
-    found = changes(rising, FALLING, train=rising)
+    rising = np.array([[0.8, 0.4, 0.6, 0.9]] * 3) + np.array([[0.0], [0.01], [0.02]])
+    found = changes(rising, rising - [0.0, 0.1, 0.1, 0.1], train=rising)
+    assert found.gains[0].kind == "stop"  # it gains most, but where training rises too it is no remedy to begin with
     assert found.claims["overfitting"] is False
+    assert found.verdict == "learning-rate-too-high"
+    assert found.remedy == "model.optimizer.learning_rate = 0.00333"
 
 
 def test_the_stop_is_read_off_the_other_folds():

@@ -217,7 +217,7 @@ def labels(found: dict[str, Any], constant: float) -> dict[str, Any]:
 
     def surely_not(values: dict[str, Array], name: str) -> bool:
         size, spread = won(values["base"], values[name], scale)
-        return size + 2 * spread < max(EQUIVALENT, 0.02)
+        return size + 2 * spread < EQUIVALENT
 
     lower = [f"rate x{factor:.3g}" for factor in FACTORS if factor < 1]
     higher = [f"rate x{factor:.3g}" for factor in FACTORS if factor > 1]
@@ -237,11 +237,6 @@ def labels(found: dict[str, Any], constant: float) -> dict[str, Any]:
         not told["no_signal"] and not told["overfitting"]
         and any(wins(last, name) and wins(stopped, name) for name in ("epochs x3", "units x2"))
     )  # fmt: skip
-    told["rate_at_end"] = (
-        "high"
-        if any(wins(last, n) for n in lower) and not any(wins(last, n) for n in higher)
-        else ("low" if any(wins(last, n) for n in higher) and not any(wins(last, n) for n in lower) else "other")
-    )
     told["diverged"] = bool(~np.isfinite(last["base"]).all())
     told["variants"] = {name: won(last["base"], last[name], scale) for name in last if name != "base"}
     told["variants_stopped"] = {name: won(stopped["base"], stopped[name], scale) for name in stopped if name != "base"}

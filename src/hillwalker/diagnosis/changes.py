@@ -36,6 +36,9 @@ More epochs or units need more, since a little more of both nearly always seems 
 SIGNAL = 0.01  # of the constant prediction's loss: what a network has to gain, or there is no signal
 FALLS_ON = 0.6  # of the folds, in which the training loss fell on after the best validation: else it is no overfitting
 CEILING = 10.0  # times what can be gained: no loss counts as further above the model's worst
+SYMPTOMS = {"lower rate": "learning-rate-too-high", "higher rate": "learning-rate-too-low", "stop": "overfitting",
+            "more": "underfitting"}  # fmt: skip
+"""What is wrong where a change of this kind helps."""
 CALL = "try_changes(model, X, y, {})"
 ADVICE = {
     "learning-rate-too-high": "a lower learning rate ends better",
@@ -64,6 +67,11 @@ class Gain:
     def sure(self) -> float:
         """The gain less as many standard errors as its kind asks for, at the end or stopped, whichever is less."""
         return min(mean - ERRORS[self.kind] * error for mean, error in (self.at_end, self.stopped))
+
+    @property
+    def helps(self) -> bool:
+        """Whether it surely brings enough to matter."""
+        return self.sure > MATTERS
 
     @property
     def possible(self) -> float:
@@ -157,33 +165,36 @@ class Changes:
 
     def _claimed(self, kind: str) -> bool | None:
         gains = [one for one in self.gains if one.kind == kind]
-        if any(one.sure > MATTERS for one in gains):
+        if any(one.helps for one in gains):
             return True
         return False if all(one.possible < MATTERS for one in gains) else None
 
+    @cached_property
+    def _first(self) -> Gain | None:
+        """The surest gain that a confirmed claim stands for, None where there is no such claim."""
+        claims = self.claims
+        return None if claims["no-signal"] else next((one for one in self.gains if claims[SYMPTOMS[one.kind]]), None)
+
     @property
     def verdict(self) -> str:
-        """The symptom whose remedy gains most, "no-signal" where nothing can be gained, "healthy" where nothing is."""
-        claims = self.claims
-        if claims["no-signal"]:
-            return "no-signal"
-        symptom = {"lower rate": "learning-rate-too-high", "higher rate": "learning-rate-too-low",
-                   "stop": "overfitting", "more": "underfitting"}  # fmt: skip
-        return next((symptom[one.kind] for one in self.gains if claims[symptom[one.kind]]), "healthy")
+        """The confirmed symptom whose remedy gains most surely; "no-signal" where nothing can be; or "healthy"."""
+        if self._first is None:
+            return "no-signal" if self.claims["no-signal"] else "healthy"
+        return SYMPTOMS[self._first.kind]
 
     @property
     def remedy(self) -> str | None:
-        """The change that gained most, as a line of code; None where none is needed or none helps."""
-        if self.verdict in ("healthy", "no-signal"):
+        """The change by which the verdict was reached, as a line of code; None where none is needed or none helps."""
+        if self._first is None:
             return None
-        best = self.gains[0]
-        if best.kind == "stop":
+        settings = self._first.settings
+        if self._first.kind == "stop":
             return "callbacks=[EarlyStopping(patience=..., restore_best_weights=True)]"
-        if best.kind.endswith("rate"):
-            return f"model.optimizer.learning_rate = {best.settings['learning_rate']:.3g}"
-        if "epochs" in best.settings:
-            return f"model.fit(..., epochs={best.settings['epochs']})"
-        return ", ".join(f"Dense({units}, ...)" for units in best.settings["units"])
+        if "learning_rate" in settings:
+            return f"model.optimizer.learning_rate = {settings['learning_rate']:.3g}"
+        if "epochs" in settings:
+            return f"model.fit(..., epochs={settings['epochs']})"
+        return ", ".join(f"Dense({units}, ...)" for units in settings["units"])
 
     def __str__(self) -> str:
         heads = ("change", "at the end", "± s.e.", "stopped", "± s.e.")

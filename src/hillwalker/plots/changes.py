@@ -20,7 +20,8 @@ def plot_changes(tried: Changes) -> Figure:
     """Return a figure of each change's gain in percent of what can be gained, the surest on top, and the verdict.
 
     Dots are the gain after the last epoch, squares where each had better stopped, lines a standard error each way; what
-    loses more than all that can be gained is drawn as a triangle at the left edge.
+    loses more than all that can be gained is drawn as a triangle at the left edge. Changes that help are named in
+    green.
     """
     from hillwalker.diagnosis.changes import MATTERS
 
@@ -43,8 +44,8 @@ def plot_changes(tried: Changes) -> Figure:
     axes.axvline(0.0, color=GREY, linewidth=1.2)
     axes.set_yticks(range(len(gains)), [one.change for one in gains])
     for text, one in zip(axes.get_yticklabels(), gains, strict=True):
-        text.set_color(GREEN if one.sure > MATTERS else "black")
-    axes.set_xlim(LOWEST - 2, max(20.0, *(100 * (sum(one.at_end)) + 5 for one in gains)))
+        text.set_color(GREEN if one.helps else "black")
+    axes.set_xlim(LOWEST - 2, max(20.0, *(100 * max(sum(one.at_end), sum(one.stopped)) + 5 for one in gains)))
     axes.set_ylim(-0.6, len(gains) - 0.4)
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=SMALL, frameon=False)
     return figure
