@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from drawn import drawn_problem
 from problems import FOR_TUNING, Problem, problems
 
 import hillwalker as hw
@@ -45,7 +46,10 @@ SHUFFLED = 0.08  # of the situations have targets that have nothing to do with t
 
 @dataclass(frozen=True)
 class Situation:
-    """What is trained: on which data set, with what; `shuffled` targets belong to other rows."""
+    """What is trained: on which data set, with what.
+
+    `shuffled` targets belong to other rows; only `share` of the rows are learned from, the others are judged by.
+    """
 
     problem: str
     optimizer: str
@@ -58,6 +62,7 @@ class Situation:
     dropout: float = 0.0
     shuffled: bool = False
     number: int = 0
+    share: float = 1.0
 
 
 def optimizer_of(name: str, rate: float) -> Any:
@@ -95,13 +100,15 @@ class Rows:
     judging: NDArray[np.uint32]
 
 
-def rows_of(problem: Problem, shuffled: bool, number: int) -> Rows:
+def rows_of(problem: Problem, situation: Situation) -> Rows:
     """Return a problem's rows; a quarter of those to learn from is validated on, at random or the last in time."""
-    count = len(problem.X)
     x, y = np.concatenate([problem.X, problem.X_test]), np.concatenate([problem.y, problem.y_test])
-    random = np.random.default_rng([number, 5])
-    if shuffled:
+    count, random = learned(problem, situation), np.random.default_rng([situation.number, 5])
+    if situation.shuffled:
         y = y[random.permutation(len(y))]
+    if count < len(problem.X):  # drawn anew, and the others judge
+        order = random.permutation(len(problem.X))
+        x[: len(order)], y[: len(order)] = x[order], y[order]
     if problem.in_time:
         training, validation = splits.one_split(count, SHARE_HELD_OUT)
     else:
@@ -111,13 +118,20 @@ def rows_of(problem: Problem, shuffled: bool, number: int) -> Rows:
     return Rows(x, y, training, validation, np.arange(count, len(x), dtype=np.uint32))
 
 
-def train(problem: Problem, told: list[tuple[Situation, int]], rows: Rows, held_out: NDArray[np.uint32]) -> list[Any]:
-    """Return the histories of situations from seeds, validated on the rows held out."""
+def learned(problem: Problem, situation: Situation) -> int:
+    """Return how many of the problem's rows are learned from and validated on."""
+    return len(problem.X) if problem.in_time else max(round(situation.share * len(problem.X)), 40)
+
+
+def train(
+    problem: Problem, told: list[tuple[Situation, int]], rows: Rows, held_out: list[NDArray[np.uint32]]
+) -> list[Any]:
+    """Return the histories of situations from seeds, each validated on the rows held out."""
     models = [hw.copies(model_of(problem, situation), [seed])[0] for situation, seed in told]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # high rates fail, as they should
         return hw.fit_many(
-            models, rows.x, rows.y, rows=[rows.training] * len(models), validation_rows=[held_out] * len(models),
+            models, rows.x, rows.y, rows=[rows.training] * len(models), validation_rows=held_out,
             batch_size=[s.batch_size for s, _ in told], epochs=[s.epochs for s, _ in told], verbose=0, threads=1,
         )  # fmt: skip
 
@@ -135,7 +149,10 @@ def curve(history: Any, name: str, epochs: int) -> Array:
 def best_rate(problem: Problem, situation: Situation, rows: Rows) -> float:
     """Return the rate, of a coarse grid, that validates best from two seeds: situations are sampled around it."""
     tried = [(replace(situation, learning_rate=float(rate)), SCAN_SEEDS + s) for rate in SCAN for s in (0, 1)]
-    ends = [curve(h, "val_loss", situation.epochs)[-3:].mean() for h in train(problem, tried, rows, rows.validation)]
+    ends = [
+        curve(h, "val_loss", situation.epochs)[-3:].mean()
+        for h in train(problem, tried, rows, [rows.validation] * len(tried))
+    ]
     means = np.array(ends).reshape(len(SCAN), 2).mean(axis=1)
     return float(SCAN[int(np.argmin(np.where(np.isfinite(means), means, np.inf)))])
 
@@ -159,6 +176,7 @@ def sampled(problem: Problem, number: int) -> Situation:
         dropout=float(random.choice([0.1, 0.3])) if random.random() < 0.15 else 0.0,
         shuffled=bool(random.random() < SHUFFLED),
         number=number,
+        share=float(10 ** random.uniform(-1, 0)) if len(problem.X) > 300 and random.random() < 0.5 else 1.0,
     )
     off = random.uniform(-0.4, 0.3) if random.random() < 0.5 else random.uniform(-2.7, 2.3)
     return replace(situation, learning_rate=float(10**off))  # times the best, which is not known yet
@@ -176,7 +194,10 @@ def judged(problem: Problem, situation: Situation, rows: Rows) -> dict[str, Any]
     variants["epochs x3"] = replace(situation, epochs=3 * situation.epochs)
     variants["units x2"] = replace(situation, hidden=tuple(2 * units for units in situation.hidden))
     told = [(variant, JUDGING_SEEDS + seed) for variant in variants.values() for seed in range(JUDGES)]
-    histories = train(problem, told, rows, rows.judging)
+    tenths = np.array_split(
+        rows.judging[np.random.default_rng(situation.number).permutation(len(rows.judging))], JUDGES
+    )
+    histories = train(problem, told, rows, tenths * len(variants))
     found: dict[str, dict[str, Any]] = {"last": {}, "stopped": {}, "train_falls": {}}
     for number, (name, variant) in enumerate(variants.items()):
         own = histories[number * JUDGES : (number + 1) * JUDGES]
@@ -201,11 +222,10 @@ def won(base: Array, other: Array, gain: float) -> tuple[float, float]:
 def labels(found: dict[str, Any], constant: float) -> dict[str, Any]:
     """Return what is wrong, by experiment: the rate's class, overfitting, underfitting, no signal."""
     last, stopped = found["last"], found["stopped"]
-    best = min(float(np.mean(v)) for v in [*last.values(), *stopped.values()] if np.isfinite(v).all())
+    finite = [v for v in [*last.values(), *stopped.values()] if np.isfinite(v).all()]
+    judged_best = min(finite, key=lambda v: float(v.mean()), default=np.full(JUDGES, constant))
+    best = float(judged_best.mean())
     gain = constant - best
-    judged_best = min(
-        (v for v in [*last.values(), *stopped.values()] if np.isfinite(v).all()), key=lambda v: float(v.mean())
-    )
     error = float(judged_best.std(ddof=1) / math.sqrt(len(judged_best)))
     told: dict[str, Any] = {"gain": gain, "best": best, "constant": constant}
     told["no_signal"] = bool(gain <= max(0.01 * abs(constant), 2 * error))
@@ -255,14 +275,15 @@ def known_losses(problem: Problem, rows: Rows, model: Any) -> tuple[float, float
 def one(problem: Problem, number: int) -> dict[str, Any]:
     """Return a situation, the curves that readers may see, and what was wrong."""
     situation = sampled(problem, number)
-    rows = rows_of(problem, situation.shuffled, number)
+    rows = rows_of(problem, situation)
     off, scan = situation.learning_rate, replace(situation, learning_rate=0.01)
     situation = replace(situation, learning_rate=float(off * best_rate(problem, scan, rows)))
-    shown = train(problem, [(situation, SHOWN_SEEDS + s) for s in range(SHOWN)], rows, rows.validation)
+    shown = train(problem, [(situation, SHOWN_SEEDS + s) for s in range(SHOWN)], rows, [rows.validation] * SHOWN)
     constant = known_losses(problem, rows, model_of(problem, situation))
     told = labels(judged(problem, situation, rows), constant[2])
     curves = [
-        {name: [float(v) for v in h.history[name]] for name in ("loss", "val_loss") if name in h.history} for h in shown
+        {name: [float(f"{v:.6g}") for v in h.history[name]] for name in ("loss", "val_loss") if name in h.history}
+        for h in shown
     ]
     return {
         "situation": asdict(situation),
@@ -278,26 +299,27 @@ def one(problem: Problem, number: int) -> dict[str, Any]:
 def main() -> None:
     """Generate, one file of JSON lines; go on where it was."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--part", choices=("development", "judging"), required=True)
-    parser.add_argument("--count", type=int, default=40, help="situations a data set (default: 40)")
+    parser.add_argument("--part", choices=("development", "judging", "drawn"), required=True)
+    parser.add_argument("--count", type=int, default=40, help="situations a data set, or data sets drawn (default: 40)")
     parser.add_argument(
         "--share", type=int, nargs=2, default=(0, 1), metavar=("K", "N"), help="only data sets K, K + N, ..."
     )
     parser.add_argument("--out", type=Path, required=True, help="a file of JSON lines, which is added to")
     given = parser.parse_args()
-    wanted = [p for p in problems() if (p.name in FOR_TUNING) == (given.part == "development")]
+    drawn = given.part == "drawn"
+    wanted = [] if drawn else [p for p in problems() if (p.name in FOR_TUNING) == (given.part == "development")]
     done = set()
     if given.out.exists():
         done = {(d["situation"]["problem"], d["situation"]["number"]) for d in map(json.loads, given.out.open())}
     began = time.perf_counter()
-    for number in range(given.count):
-        for problem in wanted[given.share[0] :: given.share[1]]:
+    for number in range(given.share[0] if drawn else 0, given.count, given.share[1] if drawn else 1):
+        for problem in [drawn_problem(number)] if drawn else wanted[given.share[0] :: given.share[1]]:
             if (problem.name, number) in done or len(problem.X) < 40:
                 continue
             line = json.dumps(one(problem, number)) + "\n"
             with given.out.open("a") as file:
                 file.write(line)
-        print(f"{number + 1} of each: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+        print(f"{number + 1}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
