@@ -21,6 +21,7 @@ from hillwalker import records
 from hillwalker.diagnosis.log_names import name_columns
 from hillwalker.diagnosis.logs import read_curves
 from hillwalker.errors import InputError, InputTypeError
+from hillwalker.training.history import History
 
 NAN, INF = math.nan, math.inf
 
@@ -229,8 +230,13 @@ def test_other_things_are_told(source):
     assert "Expected: " in str(error.value)
 
 
+def test_a_model_that_was_not_trained_is_told():
+    with pytest.raises(InputTypeError, match=r"a Sequential(.|\n)*hw\.diagnose\(model\.fit"):
+        read_curves(hw.Sequential([hw.layers.Dense(1)]))
+
+
 def test_a_history_without_epochs_and_a_frame_with_twins_are_told():
     with pytest.raises(InputError, match="without a single value"):
-        read_curves(hw.callbacks.History() if hasattr(hw.callbacks, "History") else {"loss": []})
+        read_curves(History())
     with pytest.raises(InputError, match="two columns 'loss'"):
         read_curves(pd.DataFrame([[1.0, 2.0], [1.0, 2.0]], columns=["loss", "loss"]))

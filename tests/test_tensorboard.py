@@ -12,7 +12,7 @@ import pytest
 
 from hillwalker.diagnosis.logs import read_curves
 from hillwalker.diagnosis.tensorboard import masked_crc
-from hillwalker.errors import FileError
+from hillwalker.errors import FileError, InputError
 
 NAN, INF = math.nan, math.inf
 
@@ -101,6 +101,13 @@ def test_losses_of_steps_and_validation_of_epochs_meet_at_each_validation(tmp_pa
     same(curves.loss, [1 / 50, 1 / 150, 1 / 300])  # the last step comes after the last validation
     lightning = events(tmp_path / "version_0", [(s, t, v) for s in (1, 2) for t, v in (("epoch", s - 1), ("loss", s))])
     assert read_curves(lightning).epochs.tolist() == [0, 1]
+
+
+def test_losses_counted_by_step_and_by_epoch_are_told(tmp_path):
+    train = [(step, "Loss/train", 1.0) for step in range(0, 1000, 50)]
+    path = events(tmp_path, [*train, *((epoch, "Loss/val", 1.0) for epoch in range(5))])
+    with pytest.raises(InputError, match="the training loss ends at 950 and the validation loss at 4"):
+        read_curves(path)
 
 
 def test_event_files_that_cannot_be_read(tmp_path):

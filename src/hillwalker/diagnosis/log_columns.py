@@ -180,6 +180,11 @@ def _keys(columns: dict[str, list[Cell]], roles: Mapping[str, str], source: str)
     loss, validation = (
         _where_given(columns[roles[role]] if role in roles else [], steps) for role in ("loss", "val_loss")
     )
+    ends = [max((step for step in given if step is not None), default=0.0) for given in (loss, validation)]
+    if min(len(set(loss)), len(set(validation))) > 3 and 2 * min(ends) < max(ends):
+        passed = f"{source}, where the training loss ends at {ends[0]:g} and the validation loss at {ends[1]:g}."
+        expected = "both by the same count; this looks like epochs and steps."
+        raise InputError(explain(passed, expected, 'writer.add_scalar("Loss/val", val_loss, global_step)'))
     common = set(loss) & set(validation) - {None}
     return (steps if common or len(set(validation)) < 3 else _filled(validation, source)), True
 

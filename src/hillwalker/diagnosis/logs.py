@@ -61,7 +61,8 @@ def _log(source: Any) -> Log:
     if isinstance(source, list | tuple | np.ndarray) or hasattr(source, "__array__"):
         return _numbers(source)
     expected = "a history, a dict of lists, a frame, a fitted MLPRegressor or MLPClassifier, or the path of a log."
-    raise InputTypeError(explain(f"a {type(source).__name__}.", expected, 'hw.diagnose("training.csv")'))
+    fix = "hw.diagnose(model.fit(X, y, ...))" if hasattr(source, "fit") else 'hw.diagnose("training.csv")'
+    raise InputTypeError(explain(f"a {type(source).__name__}.", expected, fix))
 
 
 def _estimator(source: Any) -> Log:
