@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Curves:
-    """One training's curves: a value an epoch, NaN where the log has none; infinite where the loss was.
+    """One training's curves: a value an epoch, NaN where the log has none; infinite where the loss was not finite.
 
     `epochs` (E,) rising, as the log counts them; `loss`, `val_loss`, `learning_rate` (E,) or None; `metrics` all else
     by name; `source` in words; `stop_reason` why it ended early, if the log says.
@@ -41,12 +41,14 @@ class Curves:
         return {name: values for name, values in named.items() if values is not None}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain lists, numbers and strings."""
+        """Return everything as plain lists, numbers and strings; `infinite`: in which places None stands for that."""
         columns = {name: records.plain(values) for name, values in self._columns().items()}
+        infinite = {name: np.flatnonzero(np.isinf(values)).tolist() for name, values in self._columns().items()}
         return {
             "source": self.source,
             "epochs": records.plain(self.epochs),
             **columns,
+            "infinite": {name: places for name, places in infinite.items() if places},
             "interrupted": self.interrupted,
             "stop_reason": self.stop_reason,
         }
