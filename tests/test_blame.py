@@ -47,6 +47,7 @@ def test_a_network_worked_by_hand():
     assert found.rows_for(0.81) == 2
 
 
+@pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
 def test_shares_sum_to_one_and_rows_are_those_of_row_gradients():
     layers = [Dense(6, activation="relu", name="a"), BatchNormalization(), Dropout(0.4), Dense(4, name="b"), Dense(1)]
     model, X, y = trained(layers=layers)
@@ -115,6 +116,7 @@ def test_long_recordings_of_many_rows_are_thinned(monkeypatch):
     assert [one.epoch for one in hw.blame(model, X, y, recording=recorder.recording).past] == [0, 5, 10, 15, 20]
 
 
+@pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
 def test_looking_changes_nothing_and_records_are_plain():
     recorder = hw.callbacks.Recorder()
     model, X, y = trained(callbacks=[recorder], layers=[Dense(4), BatchNormalization(), Dropout(0.5), Dense(1)])
@@ -129,6 +131,7 @@ def test_looking_changes_nothing_and_records_are_plain():
     assert found.to_frame().shape == (60, 4)
 
 
+@pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
 def test_refusals():
     model, X, y = trained()
     found = hw.blame(model, X, y)

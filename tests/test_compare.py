@@ -139,6 +139,7 @@ def test_random_draws_are_a_function_of_their_seed():
     assert len(comparison.labels) == 6
 
 
+@pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
 def test_models_by_label():
     comparison = hw.compare({"small": small(Dense(2)), "large": small(Dense(32))}, X, Y, seeds=2, epochs=2, verbose=0)
     assert comparison.labels == ("small", "large")

@@ -283,6 +283,7 @@ def test_more_rows_than_a_window_as_they_are():
     assert np.array_equal(np.bincount(rows, minlength=count), np.ones(count))
 
 
+@pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
 def test_training_over_several_windows_sees_every_row(monkeypatch, engine):
     """With targets of 1 at one row and a rate that moves the bias by 1 in its step, each row's step is visible."""
     monkeypatch.setattr(batches, "WINDOW", 64)

@@ -165,6 +165,7 @@ class TestArithmetic:
 
 
 class TestEveryFormula:
+    @pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
     @pytest.mark.parametrize("name", ACTIVATIONS)
     def test_activation(self, name):
         random = np.random.default_rng(3)
@@ -296,6 +297,7 @@ class TestWords:
             lines = model.trace([x], 2).explain("out.dz[1]").lines
             assert ("or at once, since loss and activation belong together:" in lines) != is_flat
 
+    @pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
     def test_a_name_with_dots(self):
         model = hw.Sequential([hw.Input((1,)), layers.Dense(1, name="a"), layers.Dense(1, name="a.z")])
         model.compile("sgd", "mse")

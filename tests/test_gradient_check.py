@@ -124,6 +124,7 @@ def test_a_gradient_beyond_both_slopes_at_a_kink_fails():
     assert "all but" in str(check)
 
 
+@pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
 def test_where_kinks_meet_the_gradient_may_lie_beyond_both_slopes():
     # L = relu(b) - relu(-b) at b = 0: slope 1 on both sides of each unit's kink together, and relu'(0) = 0 gives 0.
     model = hw.Sequential([hw.Input((1,)), Dense(1, name="b"), Dense(2, activation="relu", name="k"), Dense(1)])
@@ -181,6 +182,7 @@ def test_large_weights_are_sampled():
     assert max(map(len, str(everything).splitlines())) <= 80
 
 
+@pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
 def test_looking_changes_nothing():
     model = hw.Sequential([hw.Input((4,)), Dense(4), BatchNormalization(), Dropout(0.5), Dense(1)])
     model.compile("adam", "mse")

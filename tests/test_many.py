@@ -22,6 +22,9 @@ from hillwalker.models import Sequential, clone_model, copies, fit_many
 from hillwalker.optimizers import SGD, Adam, Lion, RMSprop
 from hillwalker.schedules import CosineDecay
 
+# The models differ in all that models may differ in, so some are not what anyone would train.
+pytestmark = pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
+
 generator = np.random.default_rng(7)
 X = generator.normal(size=(150, 4)).astype("float32")
 Y = (np.sin(X[:, 0]) + X[:, 1] * X[:, 2] + 0.1 * generator.normal(size=150)).astype("float32")

@@ -152,6 +152,7 @@ def test_pop_takes_the_top_layer_and_the_rest_keeps_its_weights():
     assert model.output_shape == (None, 2)
 
 
+@pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
 def test_adding_a_layer_to_a_trained_model_keeps_its_weights_and_trains_on():
     model = network()
     X, y = data()
@@ -376,6 +377,7 @@ def test_trainable_of_layers_and_of_the_model_mean_what_they_mean_in_keras():
     assert moved(model, X, y) == [True] * 4
 
 
+@pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
 def test_a_model_made_not_trainable_is_not_trained():
     model = Sequential([Input((4,)), Dense(2), Dense(1)], trainable=False)
     model.compile("sgd", "mse")
@@ -778,6 +780,7 @@ def diverging():
     return model, X, y * 1e10
 
 
+@pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_finite_epoch():
     model, X, y = diverging()
     kept = vector(model)
@@ -809,6 +812,7 @@ def test_a_late_divergence_keeps_the_epochs_before():
     assert vector(model) == kept[2] != kept[1]
 
 
+@pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
 def test_terminate_on_nan_expects_it_and_nothing_is_warned(capsys):
     model, X, y = diverging()
     model.fit(X, y, epochs=5, callbacks=[TerminateOnNaN()], verbose=0)

@@ -312,6 +312,7 @@ def test_a_loss_of_whole_batches_gives_moments_from_batches():
     assert gradient_noise(linear(lambda y, p: (y - p) ** 2), X, Y, draws=2, verbose=0).method == "rows"
 
 
+@pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [

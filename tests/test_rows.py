@@ -111,6 +111,7 @@ def test_single_precision_is_summed_in_double():
     assert found.gradient.dtype == found.squared_norms.dtype == np.float64
 
 
+@pytest.mark.filterwarnings("ignore::hillwalker.errors.MistakeWarning")
 def test_looking_changes_nothing():
     model = hw.Sequential([hw.Input((3,)), Dense(4), BatchNormalization(), Dropout(0.5), Dense(1)])
     model.compile("adam", "mse")

@@ -20,7 +20,10 @@ _seeds: np.random.Generator | None = None  # made when it is first needed, for `
 
 FLOATS = ("float32", "float64")
 ENGINES = ("compiled", "reference")
-MISTAKES = ("cosine-of-one-output", "division-by-zero", "double-softmax", "label-sums", "loss-activation-mismatch")
+MISTAKES = (
+    *("cosine-of-one-output", "division-by-zero", "double-softmax", "label-sums", "loss-activation-mismatch"),
+    *("missing-nonlinearity", "unscaled-inputs", "unscaled-targets"),
+)
 
 _silenced: tuple[str, ...] = ()
 

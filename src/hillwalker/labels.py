@@ -24,6 +24,7 @@ class _Case:
     width: int  # units of the last layer
     activation: str | None  # of the last layer
     from_logits: bool
+    told: set[str]  # the names of what was warned of before
 
 
 def _refuse(case: _Case, is_bad: Callable[[Array], Any], expected: str, fix: str | None = None) -> None:
@@ -72,18 +73,20 @@ def _outputs_are_probabilities(case: _Case) -> None:
     if not case.from_logits and activation in _UNBOUNDED:
         passed = f"the loss {case.loss!r} on the output of {activation!r}, which is no probability."
         _warn(
+            case,
             "loss-activation-mismatch",
             explain(passed, f"an output between 0 and 1 ({wanted}).", f'Dense({case.width}, activation="{wanted}")'),
         )
     if not case.from_logits and activation == "sigmoid" and wanted == "softmax":
         passed = f"the loss {case.loss!r} on sigmoid outputs, which do not sum to 1."
         _warn(
+            case,
             "loss-activation-mismatch",
             explain(passed, "softmax outputs.", f'Dense({case.width}, activation="softmax")'),
         )
     if case.from_logits and activation in _PROBABILITIES:
         passed = f"from_logits=True on the output of {activation!r}, which is already a probability."
-        _warn("double-softmax", explain(passed, "a linear output, or from_logits=False.", f"loss={class_name}()"))
+        _warn(case, "double-softmax", explain(passed, "a linear output, or from_logits=False.", f"loss={class_name}()"))
 
 
 def _class_numbers(case: _Case) -> None:
@@ -110,7 +113,7 @@ def _rows_sum_to_one(case: _Case) -> None:
             row = int(bad.argmax())
             passed = f"y whose row {start + row} sums to {sums[row]:g}, for the loss {case.loss!r}."
             fix = 'Dense(classes, activation="sigmoid") with loss="binary_crossentropy", for several classes in a row'
-            _warn("label-sums", explain(passed, "rows that sum to 1: one-hot, or probabilities.", fix))
+            _warn(case, "label-sums", explain(passed, "rows that sum to 1: one-hot, or probabilities.", fix))
             return
 
 
@@ -136,18 +139,19 @@ def _positive(case: _Case) -> None:
 def _not_near_zero(case: _Case) -> None:
     if (found := first_bad(case.y, lambda y: np.abs(y) < 1e-7)) is not None:
         passed = f"y with {found[2]:g} in row {found[0]}, for the loss {case.loss!r}, which divides by it."
-        _warn("division-by-zero", explain(passed, "targets away from 0.", 'loss="mean_absolute_error"'))
+        _warn(case, "division-by-zero", explain(passed, "targets away from 0.", 'loss="mean_absolute_error"'))
 
 
 def _more_than_one_column(case: _Case) -> None:
     if case.width == 1:
         passed = f"the loss {case.loss!r} with one output, which then knows only the sign."
-        _warn("cosine-of-one-output", explain(passed, "two outputs or more.", 'loss="mean_squared_error"'))
+        _warn(case, "cosine-of-one-output", explain(passed, "two outputs or more.", 'loss="mean_squared_error"'))
 
 
-def _warn(name: str, message: str) -> None:
-    if name not in config.silence():
+def _warn(case: _Case, name: str, message: str) -> None:
+    if name not in config.silence() and name not in case.told:
         warnings.warn(MistakeWarning(message, name), stacklevel=2)
+        case.told.add(name)
 
 
 Rule = Callable[[_Case], None]
@@ -192,14 +196,16 @@ def labels(
     output_width: int,
     output_activation_name: str | None = "linear",
     from_logits: bool = False,
+    told: set[str] | None = None,
 ) -> None:
     """Refuse targets that do not fit the loss and the last layer; warn where they fit but are probably not meant.
 
-    `y` has shape (rows, columns). A loss of the user's own may take targets of any width and value: it is only
-    checked for softmax on one unit. Raises InputError naming the value, the row and both shapes.
+    `y` has shape (rows, columns); `told` holds the names of what was warned of before, and takes new ones. A loss of
+    the user's own may take targets of any width and value: it is only checked for softmax on one unit. Raises
+    InputError naming the value, the row and both shapes.
 
     >>> labels(np.array([[0], [2]]), "sparse_categorical_crossentropy", 3, "softmax")
     """
-    case = _Case(y, loss_name, output_width, output_activation_name, from_logits)
+    case = _Case(y, loss_name, output_width, output_activation_name, from_logits, set() if told is None else told)
     for rule in RULES.get(loss_name, (_not_softmax_of_one,)):
         rule(case)

@@ -109,6 +109,7 @@ def compare(
     backends.require(backend)
     first = variants[0].model
     data = first._edge.data(X, y, sample_weight, call="compare")
+    first._warn_of_mistakes(data)
     if validation_data is not None and (folds is not None or time_ordered):
         raise InputError(explain("validation_data and folds.", "one of them.", CALL.format("folds=5")))
     parts = None if validation_data is not None else parts_of(first, data, folds, time_ordered, validation_split)

@@ -187,6 +187,7 @@ def find_learning_rate(
         "early_stopping": stopping(early_stopping, CALL.format("early_stopping=20")),
     }
     data = model._edge.data(X, y, sample_weight, call="find_learning_rate")
+    model._warn_of_mistakes(data)
     rounds = _rounds(len(grid), first)
     units = sum(more for _, more in rounds)
     parts, constant = _splits_and_constants(model, X, data, validation_data, time_ordered, units, seed)

@@ -177,6 +177,7 @@ def changed(model: Sequential, settings: Settings) -> Sequential:
     loss = settings.get("loss", model.loss)
     losses.get(loss)  # may refuse
     metrics, weighted = copy.deepcopy((model._metrics, model._weighted_metrics))
+    made._told = model._told  # a mistake that is in all variants is told once
     made.compile(_optimizer(model, settings), loss, metrics=metrics, weighted_metrics=weighted)
     return made
 

@@ -39,6 +39,7 @@ class Edge:
     plan: Plan | None
     dtype: str
     loss: Loss | None
+    told: set[str]  # the names of the likely mistakes that the model's user was warned of
 
     @cached_property
     def columns(self) -> int | None:
@@ -95,7 +96,7 @@ class Edge:
         plan = self.plan or stack.lay_out(self.layers, tuple(inputs.shape[1:]), self.dtype)
         from_logits = bool(getattr(self.loss, "from_logits", False))
         name, width = self.loss.kind or self.loss.name, plan.output_width
-        labels(targets, name, width, stack.output_activation(self.layers), from_logits)
+        labels(targets, name, width, stack.output_activation(self.layers), from_logits, self.told)
         weight = checks.sample_weight(sample_weight, len(inputs), self.dtype, f"{prefix}sample_weight")
         return Data(flat(inputs), targets, weight, self.dtype)
 
@@ -183,6 +184,11 @@ def own_optimizer(identifier: Any, model: object) -> Optimizer:
     message = explain(passed, "an optimizer of this model's own; this one was copied.", f"{type(chosen).__name__}(...)")
     warnings.warn(message, HillwalkerWarning, stacklevel=3)
     return copy.copy(chosen)
+
+
+def kind(loss: Loss | None) -> str:
+    """Return a loss's kind, empty for none and for one of the user's own."""
+    return "" if loss is None else loss.kind
 
 
 def only_one(value: Any, name: str) -> Any:

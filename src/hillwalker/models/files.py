@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hillwalker import config, engine, layers, losses, metrics, optimizers, saving
+from hillwalker import config, engine, layers, losses, metrics, mistakes, optimizers, saving
 from hillwalker.errors import FileError, InputError, InputTypeError, explain
 from hillwalker.models import stack
 from hillwalker.models.sequential import Sequential
@@ -71,6 +71,7 @@ def _compile(model: Sequential, told: Mapping[str, Any], custom_objects: Mapping
     def read(written: list[Any]) -> list[Any]:
         return [name if isinstance(name, str) else metrics.get(name, custom_objects=custom_objects) for name in written]
 
+    model._told.update(name for name, _ in mistakes.OF_STACK)  # whoever made the model was told, then
     model.compile(
         optimizers.get(told["optimizer"], custom_objects),
         None if told["loss"] is None else losses.get(told["loss"], custom_objects),

@@ -54,6 +54,7 @@ def copies(model: Sequential, seeds: int | Iterable[int]) -> list[Sequential]:
 def _copy(model: Sequential, seed: int) -> Sequential:
     with config.seeded(seed):
         made = clone_model(model)
+    made._told = model._told  # a mistake that is in all of them is told once
     if model.optimizer is not None:
         optimizer = copy.copy(model.optimizer)
         optimizer.owner = None
@@ -145,6 +146,7 @@ def fit_many(
     unbuilt = [model for model in checked if not model.built]
     try:
         jobs = told.jobs(checked, order_seed, verbose)
+        _warn_of_mistakes(jobs)
     except BaseException:
         for model in unbuilt:
             model._unbuild()
@@ -337,6 +339,23 @@ def _early_stopping(value: Any, model: Sequential, validates: bool) -> EarlyStop
             explain(passed, f"one of {', '.join(known)}.", has_split if value.monitor.startswith("val_") else None)
         )
     return value
+
+
+def _warn_of_mistakes(jobs: Sequence[Job]) -> None:
+    """Look at each kind of model on each data once, and tell each mistake once."""
+    told: set[str] = set()
+    seen: set[tuple[Any, ...]] = set()
+    for job in jobs:
+        data, model = job.sample.data, job.model
+        assert data.y is not None
+        addresses = [array.__array_interface__["data"][0] for array in (data.x, data.y)]
+        kind = edge.kind(model._loss), stack.output_activation(model._layers), *map(type, model._layers)
+        if (key := (*addresses, len(data), *kind)) not in seen:
+            seen.add(key)
+            told |= model._told
+            model._warn_of_mistakes(data, told, stacklevel=5)
+    for job in jobs:
+        job.model._told |= told
 
 
 def _warn_of_failures(models: list[Sequential]) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hillwalker import config, engine, layers, losses, metrics, optimizers, saving, utils
+from hillwalker import config, engine, layers, losses, metrics, mistakes, optimizers, saving, utils
 from hillwalker.errors import FileError, InputError, InputTypeError, StateError, explain
 from hillwalker.layers import Layer
 from hillwalker.losses import Loss
@@ -69,6 +69,7 @@ class Sequential:
         self._seed = config.next_seed()
         self._state: State | None = None
         self._known: Edge | None = None
+        self._told: set[str] = set()  # the names of the likely mistakes that were warned of: each once a model
         self.optimizer: Optimizer | None = None
         self.loss: Any = None
         self._loss: Loss | None = None
@@ -223,6 +224,10 @@ class Sequential:
         """The shape of the outputs, None for the batch."""
         return (None, self.plan.output_width)
 
+    @property
+    def _inputs(self) -> int | None:
+        return None if self._row_shape is None else math.prod(self._row_shape)
+
     # Weights
 
     @property
@@ -285,6 +290,7 @@ class Sequential:
         plain = edge.metric_list(metrics, "metrics")
         weighted = edge.metric_list(weighted_metrics, "weighted_metrics")
         edge.check_metrics([*plain, *weighted], chosen_loss)
+        mistakes.warn(self._layers, edge.kind(chosen_loss), self._told, self._inputs)
         chosen.owner = self
         self.optimizer, self.loss, self._loss = chosen, loss, chosen_loss
         self._metrics, self._weighted_metrics = plain, weighted
@@ -325,7 +331,7 @@ class Sequential:
         plan, known = None if self._state is None else self._state.plan, self._known
         if known is None or plan is None or known.plan is not plan or known.loss is not self._loss:
             dtype = engine.precision() if plan is None else plan.dtype
-            self._known = known = Edge(self.layers, self._row_shape, plan, dtype, self._loss)
+            self._known = known = Edge(self.layers, self._row_shape, plan, dtype, self._loss, self._told)
         return known
 
     def _ready(self, x: Any, data: Data) -> State:
@@ -410,6 +416,7 @@ class Sequential:
         try:
             state = self._ready(x, everything)
             edge.check_own_functions(state, training)
+            self._warn_of_mistakes(training)
             self.history, self.first_epoch = History(params=params), first
             self.stop_training, self.stop_reason, self.interrupted = False, None, False
             self.expects_non_finite = any(isinstance(callback, TerminateOnNaN) for callback in together.callbacks)
@@ -434,6 +441,13 @@ class Sequential:
                 others = from_seeds.train(self, training, validation, settings, verbose)
                 self.history = replace(self.history, seeds=others)
         return self.history
+
+    def _warn_of_mistakes(self, data: Data, told: set[str] | None = None, stacklevel: int = 4) -> None:
+        """Look at the rows that training begins with: what has been trained on once is as it was meant."""
+        if self.optimizer is not None and self.optimizer.iterations == 0:
+            told = self._told if told is None else told
+            kind = edge.kind(self._loss)
+            mistakes.warn(self._layers, kind, told, self._inputs, data.x, data.y, stacklevel=stacklevel)
 
     def resume_from(self, epoch: int, history: Mapping[str, Any]) -> None:
         """Begin the training at this epoch instead, with the curves of the epochs before; a callback says so."""
