@@ -1,0 +1,76 @@
+"""What rules inside share: how a measured quantity becomes a confidence, and a finding with the user's numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hillwalker.diagnosis.findings import Finding
+from hillwalker.diagnosis.inspection import Inspection
+from hillwalker.diagnosis.symptoms import symptom
+from hillwalker.scores import rounded
+
+GAIN, GAIN_WIDTH = 0.06, 0.015  # of what can be gained: a trial that brings as much is half believed
+ERRORS, ERRORS_WIDTH = 2.0, 0.5  # standard errors over validation rows
+
+
+OF_BOTH = ("standardised inputs", "standardised targets", "usual initialization", "relu", "activations",
+           "smaller batches", "larger batches")  # fmt: skip
+"""The trials whose mend, where it is one, helps on training rows as well as on others."""
+
+
+def logistic(value: float, middle: float, width: float) -> float:
+    """Return a confidence between 0 and 1 that is one half at `middle` and rises over a few widths.
+
+    >>> logistic(2.0, 2.0, 0.5)
+    0.5
+    """
+    if math.isnan(value):
+        return 0.0
+    return 1 / (1 + math.exp(-min(max((value - middle) / width, -40.0), 40.0)))
+
+
+def trial_confidence(seen: Inspection, name: str, gain: float = GAIN) -> float:
+    """Return how sure it is that what a short trial mends was wrong; 0 where it was not tried."""
+    trial = seen.trials.get(name)
+    if trial is None:
+        return 0.0
+    errors = trial.gain / max(trial.error, 1e-12)
+    if name in OF_BOTH and trial.training_gain > gain:  # better on all rows: those are more
+        errors = max(errors, min(trial.training_gain / max(trial.training_error, 1e-12), errors + 2))
+    needed = ERRORS + 6 / seen.data.validation_rows
+    return logistic(trial.gain, gain, GAIN_WIDTH) * logistic(errors, needed, ERRORS_WIDTH)
+
+
+def told(seen: Inspection, name: str) -> str:
+    """Return what a trial showed, in words."""
+    trial = seen.trials[name]
+    return (
+        f"{trial.epochs} epochs with {WORDS[name]} end at a validation loss of {rounded(trial.loss)}, "
+        f"{seen.configuration.epochs} as it is at {rounded(seen.end_loss)}."
+    )
+
+
+WORDS = {
+    "lower rate": "a tenth of the rate",
+    "higher rate": "ten times the rate",
+    "smaller batches": "smaller batches",
+    "larger batches": "larger batches",
+    "unpenalised": "neither penalty nor dropout",
+    "standardised inputs": "standardised inputs",
+    "standardised targets": "standardised targets",
+    "usual initialization": "the usual initialization",
+    "relu": "ReLU and He initialization",
+    "activations": "ReLU in the hidden layers",
+    "more units": "more units",
+}
+
+
+def finding(
+    name: str, confidence: float, evidence: str, line: str | None = None, epoch: int | None = None, **numbers: Any
+) -> Finding:
+    """Return a finding whose remedy is the catalogue's words and a line of code."""
+    about = symptom(name)
+    remedy = about.remedy if not (line or about.line) else f"{about.remedy}\n{line or about.line}"
+    kept = {key: float(value) for key, value in numbers.items()}
+    return Finding(name, evidence, min(max(confidence, 0.0), 0.99), epoch, remedy, numbers=kept)
