@@ -206,7 +206,8 @@ def _single(case: Case, random: np.random.Generator) -> bool:
 
 
 def _shuffled(case: Case, random: np.random.Generator) -> bool:
-    case.y, case.y_validation = random.permutation(case.y), random.permutation(case.y_validation)
+    y = random.permutation(np.concatenate([case.y, case.y_validation]))
+    case.y, case.y_validation = y[: len(case.y)], y[len(case.y) :]
     return True
 
 
@@ -293,35 +294,56 @@ CAUSES: dict[str, tuple[Callable[[Case, np.random.Generator], bool], tuple[str, 
     "saturated units": (_set(activation="tanh", bias=10.0), ("saturated-units",)),
     "eight validation rows": (_few_held_out, ("noisy-validation",)),
 }
+OF_RATES = ("rate x30", "batches of 1")
 BY_CONSTRUCTION = ("labels shuffled", "validation rows trained on", "eight validation rows")
 
 
-def does_harm(cause: str, base: Array, case: Case) -> bool:
+def does_harm(cause: str, base: Array, healthy: Case, case: Case) -> bool:
     """Return whether the situation without the cause explains more, by enough to matter."""
     if cause in BY_CONSTRUCTION:
         return True
     if cause == "few rows, wide, long":
         return _overfits(case)
-    difference = case.unexplained() - base
-    gain = max(1 - float(base.mean()), 0.02)
+    if cause in OF_RATES and not matters(stopped(case) - stopped(healthy), max_gain(healthy)):
+        return False  # it ends worse only because it trains further: that is overfitting
+    return matters(case.unexplained() - base, max(1 - float(base.mean()), 0.02))
+
+
+def matters(difference: Array, gain: float) -> bool:
+    """Return whether a difference over seeds is more than 2 % of the gain and two standard errors."""
     error = float(difference.std(ddof=1)) / math.sqrt(SEEDS)
     return bool(difference.mean() > max(LEAST * gain, 2 * error))
 
 
+def curves_of(case: Case) -> tuple[Array, Array]:
+    """Return ten seeds' losses on judging rows by epoch, and where each had better stopped by the others' curves."""
+    models = hw.copies(case.model(), range(JUDGING_SEEDS, JUDGING_SEEDS + SEEDS))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        histories = hw.fit_many(
+            models, case.x, case.y, batch_size=case.batch_size, epochs=case.epochs, verbose=0, threads=1,
+            validation_data=(case.x_judging, case.y_judging),
+        )  # fmt: skip
+    curves = np.minimum(np.array([curve(history, "val_loss", case.epochs) for history in histories]), 1e6)
+    at = [int(np.argmin(curves.sum(axis=0) - one)) for one in curves]
+    return curves, curves[np.arange(SEEDS), at]
+
+
+def stopped(case: Case) -> Array:
+    """Return the losses on judging rows where each seed had better stopped."""
+    return curves_of(case)[1]
+
+
+def max_gain(case: Case) -> float:
+    """Return what can be gained over a constant prediction, about."""
+    spread = float(case.y_judging.var()) if case.task == "regression" else math.log(max(case.outputs, 2))
+    return max(spread - float(stopped(case).mean()), 0.02 * spread)
+
+
 def _overfits(case: Case) -> bool:
     """Return whether stopping where the other seeds are best ends better on judging rows, while training falls."""
-    models = hw.copies(case.model(), range(JUDGING_SEEDS, JUDGING_SEEDS + SEEDS))
-    histories = hw.fit_many(
-        models, case.x, case.y, batch_size=case.batch_size, epochs=case.epochs, verbose=0, threads=1,
-        validation_data=(case.x_judging, case.y_judging),
-    )  # fmt: skip
-    curves = np.array([curve(history, "val_loss", case.epochs) for history in histories])
-    if not np.isfinite(curves).all():
-        return False
-    at = [int(np.argmin(curves.sum(axis=0) - one)) for one in curves]
-    difference = curves[:, -1] - curves[np.arange(SEEDS), at]
-    gain = max(float(curves.max(axis=0)[0] - curves.min()), 1e-9)
-    return bool(difference.mean() > max(LEAST * gain, 2 * difference.std(ddof=1) / math.sqrt(SEEDS)))
+    curves, best = curves_of(case)
+    return matters(curves[:, -1] - best, max(float(curves[:, 0].max() - curves.min()), 1e-9))
 
 
 def situations(part: str, each: int, count: int, only: str | None) -> Iterator[tuple[str, tuple[str, ...], Case]]:
@@ -345,7 +367,7 @@ def situations(part: str, each: int, count: int, only: str | None) -> Iterator[t
             for cause in random.permutation(due)[: max(2, len(due) // 3)]:
                 change, accepted = CAUSES[cause]
                 changed = replace(case)
-                if change(changed, random) and does_harm(cause, base, changed):
+                if change(changed, random) and does_harm(cause, base, case, changed):
                     have[cause] += 1
                     yield str(cause), accepted, changed
 

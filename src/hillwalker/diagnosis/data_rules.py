@@ -46,11 +46,13 @@ def no_signal(seen: Inspection) -> Finding | None:
     """Say whether neither the network at its best, nor any trial, nor random features beat a constant prediction."""
     if np.isnan(seen.reachable):
         return None
+    constant = max(abs(seen.constant_loss), 1e-12)
+    noise = seen.loss_error / constant
     losses = [seen.end_loss, *(trial.loss for trial in seen.trials.values())]
-    gain = (seen.constant_loss - min(losses)) / max(abs(seen.constant_loss), 1e-12)
+    at_best = (seen.constant_loss - seen.best_loss) / constant - 0.5 * noise  # the least of many epochs is partly luck
+    gain = max((seen.constant_loss - min(losses)) / constant, at_best)
     if seen.data.constant == len(seen.data.means):
         return None
-    noise = seen.loss_error / max(abs(seen.constant_loss), 1e-12)
     confidence = logistic(-gain, -0.015 - min(noise, 0.2), 0.008) * logistic(-seen.reachable, -0.035, 0.008)
     evidence = (
         f"A constant prediction has a validation loss of {rounded(seen.constant_loss)}, the best seen "

@@ -62,7 +62,7 @@ SIDE_EFFECTS: dict[str, tuple[str, ...]] = {
     "unscaled-targets": (*_TRAINING, *_IDLE, "no-signal", "inputs-ignored", "batch-too-large"),
     "bad-initialization": (*_TRAINING, *_IDLE, "no-signal", "vanishing-gradients", "inputs-ignored"),
     "vanishing-gradients": (*_TRAINING, *_IDLE, "no-signal", "bad-initialization", "inputs-ignored"),
-    "no-signal": ("overfitting", "underfitting", "noisy-validation", "class-imbalance", "learning-rate-too-high",
+    "no-signal": ("underfitting", "noisy-validation", "class-imbalance", "learning-rate-too-high",
                   "learning-rate-too-low", "not-learning", "inputs-ignored"),
     "over-regularized": (*_TRAINING, *_IDLE, "no-signal", "inputs-ignored"),
     "batch-too-large": ("learning-rate-too-low", "underfitting", "not-learning"),
@@ -73,6 +73,8 @@ SIDE_EFFECTS: dict[str, tuple[str, ...]] = {
                                "wrong-initial-loss", "inputs-ignored", *_IDLE),
     "underfitting": (*_IDLE, "not-learning", "overfitting", "learning-rate-too-high",
                      "learning-rate-too-low", "inputs-ignored"),
+    "noisy-validation": ("learning-rate-too-high", "learning-rate-too-low", "overfitting", "underfitting",
+                         "batch-too-large", "batch-too-small"),
     "learning-rate-too-low": ("underfitting", "not-learning", "inputs-ignored", "wrong-initial-loss"),
 }  # fmt: skip
 """What each cause explains."""

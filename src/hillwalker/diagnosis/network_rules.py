@@ -8,7 +8,7 @@ from hillwalker.choosing.constants import REACH
 from hillwalker.diagnosis.configuration import OF_AMOUNTS, OF_CLASSES
 from hillwalker.diagnosis.findings import Finding
 from hillwalker.diagnosis.inspection import Inspection
-from hillwalker.diagnosis.rules import finding, logistic, told, trial_confidence
+from hillwalker.diagnosis.rules import finding, logistic, surest, told, trial_confidence
 from hillwalker.scores import rounded
 
 USUAL = "usual initialization"
@@ -141,14 +141,17 @@ def _shortfall(seen: Inspection) -> float:
 def vanishing_gradients(seen: Inspection) -> Finding | None:
     """Say whether hardly any blame reaches the first layer, where ReLU was tried and helped."""
     norms = seen.looks[0].gradient_norm
-    if len(norms) < 3 or not norms[-1] > 0:
+    if "relu" not in seen.trials or not norms[-1] > 0:
         return None
     ratio = float(norms[0] / norms[-1])
-    confidence = trial_confidence(seen, "relu") * logistic(-np.log10(max(ratio, 1e-30)), 1.5, 0.2)
+    tried, name = surest(seen, ("relu", "relu, lower rate"))
+    decades = -float(np.log10(max(ratio, 1e-30)))
+    lost = logistic(decades, 3.5, 0.2) * logistic(-seen.explained, -0.03, 0.01) * logistic(seen.reachable, 0.06, 0.01)
+    confidence = max(tried * logistic(decades, 1.5, 0.2), 0.8 * lost)
     if not confidence:
         return None
     evidence = (
-        f"The gradient of the first kernel is {rounded(ratio)} of the last one's before training. {told(seen, 'relu')}"
+        f"The gradient of the first kernel is {rounded(ratio)} of the last one's before training. {told(seen, name)}"
     )
     return finding("vanishing-gradients", confidence, evidence, None, 0, ratio=ratio)
 

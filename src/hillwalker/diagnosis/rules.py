@@ -8,6 +8,7 @@ from typing import Any
 from hillwalker.diagnosis.findings import Finding
 from hillwalker.diagnosis.inspection import Inspection
 from hillwalker.diagnosis.symptoms import symptom
+from hillwalker.diagnosis.trials import OF_RATES
 from hillwalker.scores import rounded
 
 GAIN, GAIN_WIDTH = 0.06, 0.015  # of what can be gained: a trial that brings as much is half believed
@@ -15,7 +16,7 @@ ERRORS, ERRORS_WIDTH = 2.0, 0.5  # standard errors over validation rows
 
 
 OF_BOTH = ("standardised inputs", "standardised targets", "usual initialization", "relu", "activations",
-           "smaller batches", "larger batches")  # fmt: skip
+           "smaller batches", "larger batches", "more units", "relu, lower rate", *OF_RATES)  # fmt: skip
 """The trials whose mend, where it is one, helps on training rows as well as on others."""
 
 
@@ -42,6 +43,11 @@ def trial_confidence(seen: Inspection, name: str, gain: float = GAIN) -> float:
     return logistic(trial.gain, gain, GAIN_WIDTH) * logistic(errors, needed, ERRORS_WIDTH)
 
 
+def surest(seen: Inspection, names: tuple[str, ...], gain: float = GAIN) -> tuple[float, str]:
+    """Return the largest confidence of several trials, and which has it; the first where all have none."""
+    return max(((trial_confidence(seen, name, gain), name) for name in names), key=lambda pair: pair[0])
+
+
 def told(seen: Inspection, name: str) -> str:
     """Return what a trial showed, in words."""
     trial = seen.trials[name]
@@ -53,6 +59,9 @@ def told(seen: Inspection, name: str) -> str:
 
 WORDS = {
     "lower rate": "a tenth of the rate",
+    "far lower rate": "a hundredth of the rate",
+    "far higher rate": "a hundred times the rate",
+    "relu, lower rate": "ReLU, He initialization and a tenth of the rate",
     "higher rate": "ten times the rate",
     "smaller batches": "smaller batches",
     "larger batches": "larger batches",

@@ -8,7 +8,7 @@ import numpy as np
 
 from hillwalker.diagnosis.findings import Finding
 from hillwalker.diagnosis.inspection import Inspection
-from hillwalker.diagnosis.rules import finding, logistic, told, trial_confidence
+from hillwalker.diagnosis.rules import finding, logistic, surest, told, trial_confidence
 from hillwalker.scores import rounded
 
 
@@ -29,24 +29,25 @@ def diverged(seen: Inspection) -> Finding | None:
 
 
 def learning_rate_too_high(seen: Inspection) -> Finding | None:
-    """Say whether a fifth of the epochs at a tenth of the rate end better."""
+    """Say whether a lower rate ends better."""
     if "lower rate" not in seen.trials:
         return None
-    confidence, rate = trial_confidence(seen, "lower rate", gain=0.04), seen.configuration.learning_rate
-    ratio = _ratio(seen)
-    evidence = f"{told(seen, 'lower rate')} A step changes the kernels by {rounded(ratio)} of their size."
-    line = f"model.optimizer.learning_rate = {rate / 10:.3g}"
-    return finding("learning-rate-too-high", confidence, evidence, line, gain=seen.trials["lower rate"].gain)
+    confidence, name = surest(seen, ("lower rate", "far lower rate"), gain=0.04)
+    evidence = f"{told(seen, name)} A step changes the kernels by {rounded(_ratio(seen))} of their size."
+    rate = seen.configuration.learning_rate / (10 if name == "lower rate" else 100)
+    line = f"model.optimizer.learning_rate = {rate:.3g}"
+    return finding("learning-rate-too-high", confidence, evidence, line, gain=seen.trials[name].gain)
 
 
 def learning_rate_too_low(seen: Inspection) -> Finding | None:
-    """Say whether a fifth of the epochs at ten times the rate end better."""
+    """Say whether a third of the epochs at a higher rate end better."""
     if "higher rate" not in seen.trials:
         return None
-    confidence, rate = trial_confidence(seen, "higher rate"), seen.configuration.learning_rate
-    evidence = f"{told(seen, 'higher rate')} A step changes the kernels by {rounded(_ratio(seen))} of their size."
-    line = f"model.optimizer.learning_rate = {10 * rate:.3g}"
-    return finding("learning-rate-too-low", confidence, evidence, line, gain=seen.trials["higher rate"].gain)
+    confidence, name = surest(seen, ("higher rate", "far higher rate"))
+    evidence = f"{told(seen, name)} A step changes the kernels by {rounded(_ratio(seen))} of their size."
+    rate = seen.configuration.learning_rate * (10 if name == "higher rate" else 100)
+    line = f"model.optimizer.learning_rate = {rate:.3g}"
+    return finding("learning-rate-too-low", confidence, evidence, line, gain=seen.trials[name].gain)
 
 
 def _ratio(seen: Inspection) -> float:
@@ -116,7 +117,7 @@ def underfitting(seen: Inspection) -> Finding | None:
     unexplained = max(1 - seen.explained, 0.0) if seen.failed is None else 0.0
     left = seen.left * min(unexplained, 1.0)
     left /= max(min(seen.explained, 1.0) + left, 0.02)  # of all that is known to be explainable
-    of_left = 0.7 * logistic(left, 0.12, 0.02) if unexplained else 0.0
+    of_left = 0.7 * logistic(left, 0.12, 0.02) * logistic(seen.left * unexplained, 0.08, 0.01) if unexplained else 0.0
     confidence = max(of_units, of_left)
     evidence = f"A regression on random features explains {seen.left:.1%} of what the network leaves unexplained."
     line = f"model.fit(..., epochs={3 * seen.configuration.epochs})"

@@ -1,7 +1,8 @@
 """Trials: the copy again with one thing mended, so that only what does harm is called a fault.
 
-The lower and the higher rate are always tried, for a fifth of the epochs: if that is better already, the rate was
-wrong. All else is tried only where the measurements give reason to, for as many epochs as the training itself.
+A tenth of the rate and ten times the rate are always tried, the latter for a third of the epochs: if that is better
+already, the rate was too low. All else is tried only where the measurements give reason to, rates further off where the
+network explains less than can be explained.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from hillwalker.models import Sequential, copies
 
 Array = NDArray[Any]
 
-SHARE = 5  # another rate is tried for one epoch in so many
-FACTOR = 10.0  # of the rate
-OF_RATES = ("lower rate", "higher rate")
+SHARE = 3  # a higher rate is tried for one epoch in so many
+FACTOR, FAR = 10.0, 100.0  # of the rate
+OF_RATES = ("lower rate", "higher rate", "far lower rate", "far higher rate")
+SHORT = ("higher rate", "far higher rate")
 SCALES = (0.03, 30.0)  # deviations of columns between which nothing is tried
 APART = 30.0  # largest to smallest deviation of columns
 OFFSET = 8.0  # |mean| in deviations
@@ -37,9 +39,9 @@ NARROW = 8  # units of a hidden layer below which a wider one is tried
 class Trial:
     """What one mend brings, in parts of what can be gained: `gain` on validation rows, its standard error over them.
 
-    The gain counts where each had better stopped, and of rates and penalties at the end too, whichever is less;
-    `training_gain`, with its own error, at the end on training rows. `loss` is that of the validation rows at the end
-    of the trial's epochs.
+    The gain counts where each had better stopped, of rates at the end too, whichever is less, of larger batches at the
+    end; `training_gain`, with its own error, at the end on training rows. `loss` is that of the validation rows at the
+    end of the trial's epochs.
     """
 
     name: str
@@ -83,8 +85,11 @@ def compared(own: Ends, others: dict[str, Ends], constant: float) -> dict[str, T
     told = {}
     for name, other in others.items():
         gain, error = gained(own.best, other.best, unit, constant)
-        if name in OF_RATES or name == "unpenalised":  # else a mend that makes a network learn may make it overfit
-            gain, error = min((gain, error), gained(own.end, other.end, unit, constant))
+        at_end = gained(own.end, other.end, unit, constant)
+        if name in OF_RATES:  # other mends make a network learn, and then it may overfit
+            gain, error = min((gain, error), at_end)
+        elif name == "larger batches" and gain > 0:
+            gain, error = at_end
         in_training = gained(own.training, other.training, unit, constant)
         told[name] = Trial(name, other.epochs, float(other.end.mean()), gain, error, *in_training)
     return told
@@ -102,10 +107,10 @@ def gained(before: Array, after: Array, unit: float, constant: float) -> tuple[f
 
 
 def short(epochs: int) -> int:
-    """Return how many epochs another rate is tried for.
+    """Return how many epochs a higher rate is tried for.
 
-    >>> short(50), short(4)
-    (10, 2)
+    >>> short(48), short(4)
+    (16, 2)
     """
     return max(2, -(-epochs // SHARE))
 
@@ -226,11 +231,27 @@ def mends(
         told["usual initialization"] = {"model": usual(model)}
     if sum(name in LEVELLING for name in names) >= 3:
         told["relu"] = {"model": usual(changed(model, {"activation": "relu"}))}
+        if optimizer.schedule is None:  # a rate at which sigmoids learn may be too high for ReLU
+            lower = {"activation": "relu", "learning_rate": optimizer.learning_rate / FACTOR}
+            told["relu, lower rate"] = {"model": usual(changed(model, lower))}
     if hidden and all(name == "linear" for name in names):
         told["activations"] = {"model": usual(changed(model, {"activation": "relu"}))}
     if hidden and min(layer.units for layer in hidden) < NARROW:
         told["more units"] = {"model": changed(model, {"units": [max(layer.units, 32) for layer in hidden]})}
     return told
+
+
+def further(model: Sequential) -> dict[str, dict[str, Any]]:
+    """Return the rates further off, for a network that explains less than can be explained."""
+    optimizer = model.optimizer
+    assert optimizer is not None
+    if optimizer.schedule is not None:
+        return {}
+    rate = optimizer.learning_rate
+    return {
+        "far lower rate": {"model": changed(model, {"learning_rate": rate / FAR})},
+        "far higher rate": {"model": changed(model, {"learning_rate": rate * FAR})},
+    }
 
 
 def tried(
