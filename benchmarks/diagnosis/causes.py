@@ -336,14 +336,23 @@ def stopped(case: Case) -> Array:
 
 def max_gain(case: Case) -> float:
     """Return what can be gained over a constant prediction, about."""
-    spread = float(case.y_judging.var()) if case.task == "regression" else math.log(max(case.outputs, 2))
-    return max(spread - float(stopped(case).mean()), 0.02 * spread)
+    constant = constant_loss(case)
+    return max(constant - float(stopped(case).mean()), 0.02 * constant)
+
+
+def constant_loss(case: Case) -> float:
+    """Return the loss on judging rows of always predicting what is best on them."""
+    if case.task == "regression":
+        return float(case.y_judging.var())
+    shares = np.bincount(case.y_judging.astype(int)) / len(case.y_judging)
+    return float(-sum(share * math.log(share) for share in shares if share > 0))
 
 
 def _overfits(case: Case) -> bool:
     """Return whether stopping where the other seeds are best ends better on judging rows, while training falls."""
     curves, best = curves_of(case)
-    return matters(curves[:, -1] - best, max(float(curves[:, 0].max() - curves.min()), 1e-9))
+    gain = constant_loss(case) - float(best.mean())
+    return gain > LEAST * constant_loss(case) and matters(curves[:, -1] - best, gain)
 
 
 def situations(part: str, each: int, count: int, only: str | None) -> Iterator[tuple[str, tuple[str, ...], Case]]:

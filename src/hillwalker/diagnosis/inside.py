@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable
 
 from hillwalker.diagnosis import data_rules, network_rules, training_rules
-from hillwalker.diagnosis.findings import Finding
+from hillwalker.diagnosis.findings import ASSERTED, Finding
 from hillwalker.diagnosis.inspection import Inspection
 
 LEAST = 0.05  # a finding less likely than that is not told
@@ -96,6 +96,8 @@ def look_inside(inspection: Inspection) -> list[Finding]:
     for name, effects in SIDE_EFFECTS.items():
         cause = found.get(name)
         if cause is None or (name in _IDLE and cause.epoch != 0):  # what idles later is itself an effect
+            continue
+        if name == "inputs-ignored" and cause.confidence < ASSERTED:  # and so are inputs that a network does not use
             continue
         sure = cause.numbers["units"] if name == "underfitting" else cause.confidence
         for effect in effects:

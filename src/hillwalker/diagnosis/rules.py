@@ -12,6 +12,7 @@ from hillwalker.diagnosis.trials import OF_RATES
 from hillwalker.scores import rounded
 
 GAIN, GAIN_WIDTH = 0.06, 0.015  # of what can be gained: a trial that brings as much is half believed
+SUREST = 0.97  # no rule is right more often
 ERRORS, ERRORS_WIDTH = 2.0, 0.5  # standard errors over validation rows
 
 
@@ -82,4 +83,4 @@ def finding(
     about = symptom(name)
     remedy = about.remedy if not (line or about.line) else f"{about.remedy}\n{line or about.line}"
     kept = {key: float(value) for key, value in numbers.items()}
-    return Finding(name, evidence, min(max(confidence, 0.0), 0.99), epoch, remedy, numbers=kept)
+    return Finding(name, evidence, min(max(confidence, 0.0), SUREST), epoch, remedy, numbers=kept)

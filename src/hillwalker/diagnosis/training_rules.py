@@ -99,7 +99,12 @@ def overfitting(seen: Inspection) -> Finding | None:
     falls = float(seen.curve[-1]) < float(seen.curve[seen.best_epoch - 1])
     errors = seen.rise / max(seen.rise_error, 1e-12)
     sure = max(logistic(errors, 2.2, 0.4), 0.9 * logistic(seen.rise, 0.4, 0.05) * logistic(errors, 1.2, 0.2))
-    confidence = 0.97 * logistic(seen.rise, 0.09, 0.02) * sure * falls
+    tail = seen.held_out_curve[-max(3, len(seen.curve) // 5) :]
+    stays = float(tail.mean() - seen.best_loss) / max(
+        seen.end_loss - seen.best_loss, 1e-12
+    )  # 1: no mere jump at the end
+    confidence = 0.96 * logistic(seen.rise, 0.09, 0.02) * sure * falls * logistic(stays, 0.45, 0.05)
+    confidence *= logistic(1 - seen.best_epoch / len(seen.curve), 0.12, 0.02)  # else there was little to stop
     evidence = (
         f"The validation loss is {rounded(seen.best_loss)} in epoch {seen.best_epoch - 1} and {rounded(seen.end_loss)} "
         f"at the end, {errors:.1f} standard errors over the rows; the training loss falls on."
@@ -117,7 +122,7 @@ def underfitting(seen: Inspection) -> Finding | None:
     unexplained = max(1 - seen.explained, 0.0) if seen.failed is None else 0.0
     left = seen.left * min(unexplained, 1.0)
     left /= max(min(seen.explained, 1.0) + left, 0.02)  # of all that is known to be explainable
-    of_left = 0.7 * logistic(left, 0.12, 0.02) * logistic(seen.left * unexplained, 0.08, 0.01) if unexplained else 0.0
+    of_left = 0.48 * logistic(left, 0.12, 0.02) * logistic(seen.left * unexplained, 0.08, 0.01) if unexplained else 0.0
     confidence = max(of_units, of_left)
     evidence = f"A regression on random features explains {seen.left:.1%} of what the network leaves unexplained."
     line = f"model.fit(..., epochs={3 * seen.configuration.epochs})"
