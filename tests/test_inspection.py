@@ -140,7 +140,7 @@ def test_class_weights_answer_an_imbalance():
 
 def test_remedies_hold_the_users_numbers():
     high = said(made(hw.optimizers.Adam(1.0)))[0]
-    assert "learning_rate = 0.1" in high.remedy
+    assert "model.optimizer.learning_rate = 0.01" in high.remedy
     assert "batch_size=32" in said(made(hw.optimizers.Adam(0.003)), batch_size=400)[0].remedy
 
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from drawn import drawn_problem
 from ground_truth import (
     JUDGING_SEEDS,
     OPTIMIZERS,
@@ -357,7 +358,11 @@ def _overfits(case: Case) -> bool:
 
 def situations(part: str, each: int, count: int, only: str | None) -> Iterator[tuple[str, tuple[str, ...], Case]]:
     """Yield cases with their cause and what may be said of them; "" and nothing for the healthy."""
-    wanted = [p for p in problems() if (p.name in FOR_TUNING) == (part == "development") and len(p.X) >= 60]
+    if part == "drawn":
+        wanted: Any = [drawn_problem(100_000 + number) for number in range(60)]
+    else:
+        wanted = [p for p in problems() if (p.name in FOR_TUNING) == (part == "development")]
+    wanted = [p for p in wanted if len(p.X) >= 60]
     have = dict.fromkeys(CAUSES if only is None else [only], 0)
     well = 0 if only is None else count
     for number in range(20):
@@ -424,7 +429,7 @@ def calibration_error(told: list[tuple[float, bool]]) -> float:
 def main() -> None:
     """Draw, diagnose, report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--part", choices=("development", "judging"), required=True)
+    parser.add_argument("--part", choices=("development", "drawn", "judging"), required=True)
     parser.add_argument("--each", type=int, default=10, help="situations a cause (default: 10)")
     parser.add_argument("--healthy", type=int, default=60, help="healthy situations (default: 60)")
     parser.add_argument("--only", choices=sorted(CAUSES), help="one cause alone")

@@ -47,13 +47,14 @@ def no_signal(seen: Inspection) -> Finding | None:
     if np.isnan(seen.reachable):
         return None
     constant = max(abs(seen.constant_loss), 1e-12)
-    noise = seen.loss_error / constant
+    noise = min(seen.loss_error / constant, 0.5 / np.sqrt(seen.data.validation_rows))
     losses = [seen.end_loss, *(trial.loss for trial in seen.trials.values())]
     at_best = (seen.constant_loss - seen.best_loss) / constant - 0.5 * noise  # the least of many epochs is partly luck
     gain = max((seen.constant_loss - min(losses)) / constant, at_best)
     if seen.data.constant == len(seen.data.means):
         return None
-    confidence = logistic(-gain, -0.015 - min(noise, 0.2), 0.008) * logistic(-seen.reachable, -0.035, 0.008)
+    confidence = logistic(-gain, -0.015 - noise, 0.008) * logistic(-seen.reachable, -0.035, 0.008)
+    confidence *= 0.45 + 0.55 * logistic(seen.data.rows, 140, 15)  # on few rows little is seen of a signal
     evidence = (
         f"A constant prediction has a validation loss of {rounded(seen.constant_loss)}, the best seen "
         f"{rounded(min(losses))}; a regression on random features explains {max(seen.reachable, 0):.1%}."

@@ -39,7 +39,8 @@ def trial_confidence(seen: Inspection, name: str, gain: float = GAIN) -> float:
         return 0.0
     errors = trial.gain / max(trial.error, 1e-12)
     if name in OF_BOTH and trial.training_gain > gain:  # better on all rows: those are more
-        errors = max(errors, min(trial.training_gain / max(trial.training_error, 1e-12), errors + 2))
+        most = errors + (1 if name in OF_RATES else 2)  # a higher rate often fits the training rows better
+        errors = max(errors, min(trial.training_gain / max(trial.training_error, 1e-12), most))
     needed = ERRORS + 6 / seen.data.validation_rows
     return logistic(trial.gain, gain, GAIN_WIDTH) * logistic(errors, needed, ERRORS_WIDTH)
 
@@ -54,7 +55,7 @@ def told(seen: Inspection, name: str) -> str:
     trial = seen.trials[name]
     return (
         f"{trial.epochs} epochs with {WORDS[name]} end at a validation loss of {rounded(trial.loss)}, "
-        f"{seen.configuration.epochs} as it is at {rounded(seen.end_loss)}."
+        f"{seen.configuration.epochs} as it is at {rounded(trial.before)}."
     )
 
 

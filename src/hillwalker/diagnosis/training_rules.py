@@ -63,6 +63,7 @@ def batch_too_large(seen: Inspection) -> Finding | None:
         return None
     size = seen.configuration.batch_size
     steps = -(-seen.data.rows // size)
+    confidence *= 1.0 if steps <= 2 else 0.5  # with more steps it may be the rate as well
     evidence = f"Batches of {size} rows make {steps} step{'' if steps == 1 else 's'} an epoch. "
     line = f"model.fit(..., batch_size={max(8, min(32, size // 4))})"
     return finding("batch-too-large", confidence, evidence + told(seen, "smaller batches"), line, steps=steps)

@@ -39,14 +39,15 @@ NARROW = 8  # units of a hidden layer below which a wider one is tried
 class Trial:
     """What one mend brings, in parts of what can be gained: `gain` on validation rows, its standard error over them.
 
-    The gain counts where each had better stopped, of rates at the end too, whichever is less, of larger batches at the
-    end; `training_gain`, with its own error, at the end on training rows. `loss` is that of the validation rows at the
-    end of the trial's epochs.
+    The gain counts where each had better stopped; of rates and smaller batches at the end too, whichever is less; of
+    larger batches at the end. `training_gain` is that at the end on training rows. `loss` is that of validation rows at
+    the trial's end, `before` at the end of the whole training.
     """
 
     name: str
     epochs: int
     loss: float
+    before: float
     gain: float
     error: float
     training_gain: float
@@ -58,9 +59,23 @@ class Ends:
     """Each row's loss at the end of a training: validation rows, the same at their best epoch, training rows."""
 
     epochs: int
+    length: int  # epochs it was to have
     end: Array
     best: Array
     training: Array
+
+    @classmethod
+    def mean(cls, several: list[Ends], constant: float) -> Ends:
+        """Return the means over seeds; no loss counts as further above than twenty times the constant prediction's."""
+
+        def of(arrays: list[Array]) -> Array:
+            return np.asarray(np.mean([np.minimum(np.nan_to_num(one, nan=np.inf), 20 * abs(constant))
+                                       for one in arrays], axis=0))  # fmt: skip
+
+        return cls(
+            several[0].epochs, several[0].length, of([one.end for one in several]), of([one.best for one in several]),
+            of([one.training for one in several]),
+        )  # fmt: skip
 
     @classmethod
     def of(cls, watched: Watched) -> Ends:
@@ -70,7 +85,7 @@ class Ends:
             end = np.full(len(end), np.inf)
         best = watched.best[2] if watched.best[1] > 0 else end
         training = watched.losses(watched.rows_as_given)
-        return cls(watched.epoch, end, best, training)
+        return cls(watched.epoch, watched.due, end, best, training)
 
 
 def unit_of(constant: float, losses: list[float]) -> float:
@@ -86,12 +101,14 @@ def compared(own: Ends, others: dict[str, Ends], constant: float) -> dict[str, T
     for name, other in others.items():
         gain, error = gained(own.best, other.best, unit, constant)
         at_end = gained(own.end, other.end, unit, constant)
-        if name in OF_RATES:  # other mends make a network learn, and then it may overfit
+        if name in OF_RATES or name == "smaller batches":  # other mends make a network learn, and then it may overfit
             gain, error = min((gain, error), at_end)
         elif name == "larger batches" and gain > 0:
             gain, error = at_end
         in_training = gained(own.training, other.training, unit, constant)
-        told[name] = Trial(name, other.epochs, float(other.end.mean()), gain, error, *in_training)
+        told[name] = Trial(
+            name, other.epochs, float(other.end.mean()), float(own.end.mean()), gain, error, *in_training
+        )
     return told
 
 

@@ -94,7 +94,7 @@ class Watched:
         self.plan = dataclasses.replace(plan, loss=self.loss, optimizer=self.optimizer, target_width=rows.y.shape[1])
         self.parameters, self.slots, self.seed = state.parameters, state.slots, state.seed
         self.network = engine.build(self.plan, self.parameters, self.slots, self.seed)
-        self.iteration, self.epoch = int(self.optimizer.iterations), 0
+        self.iteration, self.epoch, self.due = int(self.optimizer.iterations), 0, 0
         self.failed: int | None = None
         self.random = np.random.default_rng([state.seed, 3])
         self.curve: list[float] = []  # the running training loss by epoch, penalties included
@@ -104,6 +104,7 @@ class Watched:
     def train(self, epochs: int) -> None:
         """Train on, until a loss is not finite; validate after each epoch."""
         steps = -(-len(self.rows) // self.batch_size)
+        self.due += epochs
         for _ in range(epochs if self.failed is None else 0):
             order = self.random.permutation(len(self.rows)).astype(np.uint32)
             rates = self.optimizer.learning_rates(self.iteration, steps)
