@@ -105,7 +105,8 @@ def inspect(
     """Measure what is inside a model's training, on copies; the model, its weights and its state stay as they are.
 
     A copy is trained from `seed` and looked into four times. Ten times the rate and a tenth of it are tried, and what
-    looks odd is tried mended; what seems to gain is repeated from two more seeds.
+    looks odd is tried mended; what seems to gain is repeated from two more seeds. For a healthy 20-64-32-1 network it
+    costs as much as seven of the trainings on 1,000 rows (0.08 s), four on 10,000; thrice that where much is odd.
 
     Args:
         model: compiled; if it has been trained, its weights as they are now are looked into as well.
