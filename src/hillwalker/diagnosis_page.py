@@ -19,7 +19,7 @@ from hillwalker.reports import footer
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-HEADER = ("finding", "how likely", "experiment", "epoch", "evidence")
+HEADER = ("finding", "how likely", "experiment", "epoch")
 
 
 def page(diagnosis: Diagnosis) -> str:
@@ -40,7 +40,7 @@ def fragment(diagnosis: Diagnosis) -> str:
     if diagnosis.findings:
         parts.append(_findings(diagnosis).html())
     for one in diagnosis.shown:
-        parts.append(f"<p>{text_of(f'{one.symptom}: {one.advice}')}</p>")
+        parts.append(f"<p>{text_of(f'{one.symptom}: {one.evidence} {one.advice}')}</p>")
         parts += [Code(one.code).html()] if one.code else []
     return "".join([*parts, *(f"<p>{text_of(note)}</p>" for note in diagnosis.notes)])
 
@@ -76,7 +76,7 @@ def _findings(diagnosis: Diagnosis) -> Table:
     for one in diagnosis.findings:
         tested = {True: "confirmed", False: "refuted", None: "–"}[one.verified]
         epoch = "–" if one.epoch is None else str(one.epoch)
-        rows.append([one.symptom, report.percent(one.confidence), tested, epoch, one.evidence])
+        rows.append([one.symptom, report.percent(one.confidence), tested, epoch])
     return Table(HEADER, rows, best=0 if diagnosis.first is diagnosis.findings[0] else None)
 
 
