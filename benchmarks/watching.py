@@ -1,7 +1,7 @@
-"""What it costs to watch a training: the progress bar, the history, a CSV file.
+"""What it costs to watch a training: the progress bar, the history, a CSV file, a Watcher.
 
 The same fit in turns: bare (history alone, which every fit keeps), with the bar (drawn into memory), with
-CSVLogger, with both. The share is of the bare fit's time in the same round; the median is over rounds.
+CSVLogger, with both, with a Watcher. The share is of the bare fit's time in the same round; the median is over rounds.
 """
 
 from __future__ import annotations
@@ -22,8 +22,12 @@ from tables import Rows, table, three_digits
 NETWORKS = {  # widths, rows, epochs of a turn
     "8-16-1, 5,120 rows": ((8, 16, 1), 5120, 2000),
     "20-64-32-1, 8,192 rows": ((20, 64, 32, 1), 8192, 150),
+    "20-64-32-1, 1,000 rows": ((20, 64, 32, 1), 1000, 1000),
 }
-WAYS = {"bare": (0, False), "bar": (1, False), "CSV": (0, True), "bar and CSV": (1, True)}
+WAYS = {  # verbose, the callbacks' names
+    "bare": (0, ()), "bar": (1, ()), "CSV": (0, ("CSVLogger",)), "bar and CSV": (1, ("CSVLogger",)),
+    "Watcher": (0, ("Watcher",)),
+}  # fmt: skip
 
 
 def turn_of(widths: tuple[int, ...], rows: int) -> Callable[[str, int], float]:
@@ -40,9 +44,13 @@ def turn_of(widths: tuple[int, ...], rows: int) -> Callable[[str, int], float]:
     model.compile(optimizer="adam", loss="mse")
 
     def turn(way: str, epochs: int) -> float:
-        verbose, writes = WAYS[way]
+        verbose, names = WAYS[way]
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-            callbacks = [hw.callbacks.CSVLogger(str(Path(folder) / "log.csv"))] if writes else []
+            made = {
+                "CSVLogger": lambda: hw.callbacks.CSVLogger(str(Path(folder) / "log.csv")),
+                "Watcher": lambda: hw.callbacks.Watcher(verbose=0),
+            }
+            callbacks = [made[name]() for name in names]
             started = time.perf_counter()
             model.fit(x, y, batch_size=32, epochs=epochs, verbose=verbose, callbacks=callbacks)
             return (time.perf_counter() - started) / epochs

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from hillwalker import cli_diagnose
 from hillwalker.errors import HillwalkerError, InputError, explain
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "compare": _compare,
         "lr": _lr,
         "batch": _batch,
+        "diagnose": cli_diagnose.run,
         "trace": _trace,
         "check-gradients": _check_gradients,
         "blame": _blame,
@@ -103,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--overwrite", action="store_true", help="replace the output file if it exists")
 
     _add_experiments(commands)
+    cli_diagnose.add(commands)
     _add_seeing(commands)
     _add_learning(commands)
     commands.add_parser("config", help="show versions and settings")

@@ -33,6 +33,7 @@ tbody th { font-weight: 400; }
 .facts th { color: var(--soft); vertical-align: top; padding-right: 1.6rem; }
 .facts td { text-align: left; }
 tr.best th, tr.best td { font-weight: 600; }
+pre { background: var(--mark); padding: .6rem 1rem; overflow-x: auto; font-size: .92rem; border-radius: 4px; }
 figure { margin: 1rem 0; }
 figure img { width: 100%; height: auto; background: #ffffff; border-radius: 4px; }
 figcaption, footer { color: var(--soft); font-size: .92rem; }
@@ -111,6 +112,21 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Code:
+    """Lines of code, shown as they are."""
+
+    lines: Sequence[str]
+
+    def html(self) -> str:
+        """Return the lines as HTML.
+
+        >>> Code(["x < 1"]).html()
+        '<pre><code>x &lt; 1</code></pre>'
+        """
+        return f"<pre><code>{escape(chr(10).join(self.lines))}</code></pre>"
+
+
+@dataclass(frozen=True)
 class Picture:
     """A PNG, what it shows in words for those who cannot see it, and a caption."""
 
@@ -127,10 +143,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, and under it paragraphs (text), tables, facts and pictures in the order given."""
+    """A heading, and under it paragraphs (text), tables, facts, code and pictures in the order given."""
 
     heading: str
-    parts: Sequence[str | Table | Facts | Picture]
+    parts: Sequence[str | Table | Facts | Code | Picture]
 
     def html(self) -> str:
         """Return the section as HTML."""

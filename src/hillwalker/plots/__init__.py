@@ -36,6 +36,7 @@ _PICTURES = {
     "plot_comparison": "comparison",
     "plot_confidence": "shapes",
     "plot_descent": "descent",
+    "plot_diagnosis": "diagnosis",
     "plot_forward": "passes",
     "plot_gradient_check": "gradient_check",
     "plot_gradient_noise": "noise",

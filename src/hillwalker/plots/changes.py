@@ -9,6 +9,7 @@ import numpy as np
 from hillwalker.plots import BLUE, GREEN, GREY, SMALL, VERMILION, new_figure, style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from hillwalker.diagnosis import Changes
@@ -23,12 +24,21 @@ def plot_changes(tried: Changes) -> Figure:
     loses more than all that can be gained is drawn as a triangle at the left edge. Changes that help are named in
     green.
     """
+    figure = new_figure(8.0, height_of(tried))
+    draw_changes(figure.subplots(), tried, f"{tried.verdict}: what each change brings")
+    return figure
+
+
+def height_of(tried: Changes) -> float:
+    """Return how high the picture has to be, in inches."""
+    return 1.6 + 0.36 * len(tried.gains)
+
+
+def draw_changes(axes: Axes, tried: Changes, title: str) -> None:
+    """Draw the gains into axes."""
     from hillwalker.diagnosis.changes import MATTERS
 
     gains = tried.gains[::-1]
-    figure = new_figure(8.0, 1.6 + 0.36 * len(gains))
-    axes = figure.subplots()
-    title = f"{tried.verdict}: what each change brings"
     style(axes, "gain, % of what can be gained over a constant prediction", "change", title)
     kinds = (("at_end", BLUE, "o", 0.13, "at the last epoch"), ("stopped", VERMILION, "s", -0.13, "where best stopped"))
     for name, color, marker, lift, label in kinds:
@@ -48,4 +58,3 @@ def plot_changes(tried: Changes) -> Figure:
     axes.set_xlim(LOWEST - 2, max(20.0, *(100 * max(sum(one.at_end), sum(one.stopped)) + 5 for one in gains)))
     axes.set_ylim(-0.6, len(gains) - 0.4)
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=SMALL, frameon=False)
-    return figure

@@ -9,6 +9,7 @@ from hillwalker.training.callbacks.monitors import EarlyStopping, ReduceLROnPlat
 from hillwalker.training.callbacks.recorder import Recorder
 from hillwalker.training.callbacks.several import CallbackList
 from hillwalker.training.callbacks.simple import LambdaCallback, LearningRateScheduler, ProgbarLogger, TerminateOnNaN
+from hillwalker.training.callbacks.watcher import Watcher
 
 __all__ = [
     "BackupAndRestore",
@@ -23,4 +24,5 @@ __all__ = [
     "Recorder",
     "ReduceLROnPlateau",
     "TerminateOnNaN",
+    "Watcher",
 ]

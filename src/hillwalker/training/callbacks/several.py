@@ -13,9 +13,10 @@ from hillwalker.training.callbacks.base import HOOKS, Callback, Logs
 from hillwalker.training.callbacks.files import BackupAndRestore, CSVLogger
 from hillwalker.training.callbacks.monitors import EarlyStopping, ReduceLROnPlateau
 from hillwalker.training.callbacks.simple import ProgbarLogger, TerminateOnNaN
+from hillwalker.training.callbacks.watcher import Watcher
 
 # Callbacks that neither save a model nor run anybody's code.
-HARMLESS = (CSVLogger, EarlyStopping, ProgbarLogger, ReduceLROnPlateau, TerminateOnNaN)
+HARMLESS = (CSVLogger, EarlyStopping, ProgbarLogger, ReduceLROnPlateau, TerminateOnNaN, Watcher)
 
 
 def _flat(callbacks: Any) -> Iterator[Callback]:
