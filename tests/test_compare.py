@@ -184,6 +184,34 @@ def test_folds_hold_out_each_row_once_and_stratify():
     assert all(labels[held_out].sum() == 2 and not set(held_out) & set(trained) for trained, held_out in parts)
 
 
+def test_folds_may_be_given_as_rows():
+    parts = [(np.arange(30, 120), np.arange(30)), (np.arange(60), np.arange(60, 120))]
+    comparison = run(small(), {"learning_rate": [0.001, 0.01]}, folds=parts, seeds=[4])
+    copy = hw.copies(small(), [4])[0]
+    copy.compile(hw.optimizers.Adam(0.01), "mse")
+    history = copy.fit(X[:60], Y[:60], epochs=4, validation_data=(X[60:], Y[60:]), verbose=0)
+    assert comparison.curves["val_loss"].shape == (2, 1, 2, 4)
+    assert comparison.curves["val_loss"][1, 0, 1] == pytest.approx(history.history["val_loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("parts", [[], [([0, 1], [120])], [([0, 1], [])], [([0.5], [1])], ["ab"], [([0], [1], [2])]])
+def test_folds_that_are_no_rows_are_refused(parts):
+    with pytest.raises(InputError):
+        run(small(), {"learning_rate": [0.001, 0.01]}, folds=parts)
+
+
+def test_each_seed_may_cut_folds_anew(tmp_path):
+    told = {"folds": 3, "cut_anew": True, "seeds": 2, "folder": tmp_path}
+    once, again = run(small(), {"batch_size": [8, 32]}, **told), run(small(), {"batch_size": [8, 32]}, **told)
+    np.testing.assert_array_equal(once.curves["val_loss"], again.curves["val_loss"])
+    alike = run(small(), {"batch_size": [8, 32]}, folds=3, seeds=2)
+    np.testing.assert_array_equal(once.curves["val_loss"][:, 0], alike.curves["val_loss"][:, 0])
+    assert (once.curves["val_loss"][:, 1] != alike.curves["val_loss"][:, 1]).all()
+    for wrong in ({"folds": None}, {"folds": 3, "time_ordered": True}, {"folds": [([0, 1], [2])]}):
+        with pytest.raises(InputError, match="cut_anew"):
+            run(small(), {"batch_size": [8, 32]}, **(told | wrong))
+
+
 def test_folds_in_time_never_look_ahead():
     comparison = run(small(), {"units": [4]}, folds=3, time_ordered=True, seeds=2)
     assert comparison.runs.shape == (1, 2, 3)

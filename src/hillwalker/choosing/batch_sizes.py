@@ -21,7 +21,7 @@ from hillwalker.choosing.comparison import Comparison, Row
 from hillwalker.choosing.experiment import compare
 from hillwalker.choosing.noise import listed_sizes
 from hillwalker.errors import InputError, InputTypeError, explain, unknown_name
-from hillwalker.models import Sequential, copies, stack
+from hillwalker.models import Sequential, copies
 from hillwalker.plan import Plan
 from hillwalker.scores import rounded
 from hillwalker.seeing.rows import sum_up
@@ -362,26 +362,11 @@ def compare_batch_sizes(
     (fresh,) = copies(model, [comparison.seeds[0]])
     if not fresh.built:
         fresh.build((None, *np.shape(X)[1:]))
-    constant = _constant_loss(fresh, data, parts, validation_data)
+    constant = float(constants.losses_of_constants(fresh, data, parts, validation_data)[0])
     memory = tuple(memory_of_a_step(fresh.plan, size, data.y.shape[1]) for size in sizes)
     noise = noise_of_a_step(fresh, data[:rows], np.array(sizes))
     goal = common_target(comparison, constant) if target is None else float(target)
     return BatchSizes(tuple(sizes), rows, goal, constant, memory, noise, comparison)
-
-
-def _constant_loss(model: Sequential, data: Data, parts: Sequence[splits.Split] | None, validation_data: Any) -> float:
-    """Return the validation loss of the constant that is best on the training rows."""
-    held_out = None
-    if parts is None:
-        _, apart = model._edge.validation(data, 0.0, validation_data)
-        assert apart is not None
-        assert apart.y is not None
-        held_out = apart.y, apart.sample_weight
-    assert data.y is not None
-    assert model._edge.loss is not None
-    width, activation = model.plan.output_width, stack.output_activation(model.layers)
-    told = data.y, parts, held_out, width, activation, data.sample_weight
-    return float(constants.constant_losses(model._edge.loss, *told)[0])
 
 
 def noise_of_a_step(model: Sequential, data: Data, sizes: NDArray[np.int64]) -> Array:

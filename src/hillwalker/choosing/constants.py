@@ -16,6 +16,8 @@ from hillwalker import activations
 from hillwalker.choosing.splits import Split
 from hillwalker.losses import Loss
 from hillwalker.losses.base import ColumnwiseLoss
+from hillwalker.models import Sequential, stack
+from hillwalker.training.batches import Data
 
 Array = NDArray[Any]
 
@@ -24,6 +26,21 @@ DESCENT_STEPS = 400
 OF_SHARES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
 REACH = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softplus": (0.0, np.inf), "relu": (0.0, np.inf),
          "exponential": (0.0, np.inf)}  # fmt: skip
+
+
+def losses_of_constants(model: Sequential, data: Data, parts: Sequence[Split] | None, validation_data: Any) -> Array:
+    """Return the losses of `constant_losses` for a model: on each held-out part, or (1,) on the validation data."""
+    plan = model.plan if model.built else stack.lay_out(model.layers, data.x.shape[1:], data.dtype)
+    held_out = None
+    if parts is None:
+        _, apart = model._edge.validation(data, 0.0, validation_data)
+        assert apart is not None
+        assert apart.y is not None
+        held_out = apart.y, apart.sample_weight
+    assert data.y is not None
+    assert model._edge.loss is not None
+    told = plan.output_width, stack.output_activation(model.layers), data.sample_weight
+    return constant_losses(model._edge.loss, data.y, parts, held_out, *told)
 
 
 def constant_losses(

@@ -37,7 +37,8 @@ def compare(
     validation_split: float = 0.2,
     validation_data: Any = None,
     *,
-    folds: int | None = None,
+    folds: int | Sequence[splits.Split] | None = None,
+    cut_anew: bool = False,
     time_ordered: bool = False,
     sample_weight: Any = None,
     shuffle: bool = True,
@@ -70,7 +71,9 @@ def compare(
         validation_split: the last part of the rows, which is validated on.
         validation_data: (X, y) or (X, y, sample_weight) to validate on instead.
         folds: cross-validation on so many parts drawn at random (stratified for classes) instead of one split; with
-            `time_ordered`, each part is validated on after training on all rows before it.
+            `time_ordered`, each part is validated on after training on all rows before it. Or the splits themselves:
+            pairs of row numbers (trained on, validated on), as scikit-learn's cross-validators yield them.
+        cut_anew: whether each seed has random parts of its own: then results depend less on where it was cut.
         metric: what runs are judged by; "val_loss", or a metric the model measures. It counts at the run's last epoch,
             or where early stopping went back to.
         reference: the label that others are compared with; the model as it is, if it is
@@ -112,9 +115,15 @@ def compare(
     first._warn_of_mistakes(data)
     if validation_data is not None and (folds is not None or time_ordered):
         raise InputError(explain("validation_data and folds.", "one of them.", CALL.format("folds=5")))
-    parts = None if validation_data is not None else parts_of(first, data, folds, time_ordered, validation_split)
-    if parts is not None and folds is None:
-        _warn_of_sorted(np.asarray(data.y)[:, 0], time_ordered)
+    cuts = len(numbers) if cut_anew else 1
+    if cut_anew and (time_ordered or not isinstance(folds, (int, np.integer))):
+        passed = f"cut_anew with folds={folds!r}, time_ordered={time_ordered}."
+        raise InputError(explain(passed, "parts drawn at random.", CALL.format("folds=5, cut_anew=True")))
+    parts = None
+    if validation_data is None:
+        parts = parts_of(first, data, folds, time_ordered, validation_split, cuts)
+        if folds is None:
+            _warn_of_sorted(np.asarray(data.y)[:, 0], time_ordered)
     task = Task(variants, X, y, sample_weight, validation_data, parts, told, lanes)
     place = _reference(variants, reference, model, told)
     if metric.removeprefix("val_") == "loss" and len({losses.get(variant.model.loss).kind for variant in variants}) > 1:
@@ -125,10 +134,11 @@ def compare(
     if metric.removeprefix("val_") not in known:
         raise InputError(explain(f"metric={metric!r}.", f"one of {', '.join(f'val_{name}' for name in known)}."))
 
+    per_seed = 1 if parts is None else len(parts) // cuts
     runs = [
-        Run(variant, seed, split)
-        for seed in numbers
-        for split in range(1 if parts is None else len(parts))
+        Run(variant, seed, split + (per_seed * place_of_seed if cut_anew else 0))
+        for place_of_seed, seed in enumerate(numbers)
+        for split in range(per_seed)
         for variant in range(len(variants))
     ]
     ledger = Ledger(folder, task, numbers)
@@ -145,7 +155,7 @@ def compare(
         shown.close()
     if interrupted and not done:
         raise KeyboardInterrupt
-    return _recorded(task, numbers, done, metric, place, interrupted)
+    return _recorded(task, numbers, per_seed, done, metric, place, interrupted)
 
 
 def _done(
@@ -180,10 +190,14 @@ def _seeds(seeds: Any) -> list[int]:
     return numbers
 
 
-def parts_of(model: Sequential, data: Any, count: int | None, time_ordered: bool, share: float) -> list[splits.Split]:
-    """Return the splits of the data that runs take: one without `count`, else folds, stratified for classes."""
+def parts_of(
+    model: Sequential, data: Any, count: Any, time_ordered: bool, share: float, cuts: int = 1
+) -> list[splits.Split]:
+    """Return the splits that runs take: one without `count`, else folds, stratified for classes, cut so many times."""
     if count is None:
         return [splits.one_split(len(data), share)]
+    if isinstance(count, Iterable) and not isinstance(count, (str, bytes)):
+        return splits.given(count, len(data), CALL.format("folds=5"))
     count = checks.positive_integer("folds", count, CALL.format("folds=5"))
     if time_ordered:
         return splits.folds_in_time(len(data), count)
@@ -191,7 +205,7 @@ def parts_of(model: Sequential, data: Any, count: int | None, time_ordered: bool
     classes = None
     if "crossentropy" in kind:
         classes = data.y.argmax(axis=1) if data.y.shape[1] > 1 else data.y[:, 0]
-    return splits.folds(len(data), count, 0, classes)
+    return [part for cut in range(cuts) for part in splits.folds(len(data), count, [0, cut] if cut else 0, classes)]
 
 
 def _warn_of_sorted(y: NDArray[Any], time_ordered: bool) -> None:
@@ -222,9 +236,9 @@ def _measured(model: Sequential) -> list[str]:
 
 
 def _recorded(
-    task: Task, seeds: Sequence[int], done: Mapping[Run, Outcome], metric: str, reference: int, interrupted: bool
-) -> Comparison:
-    parts = 1 if task.splits is None else len(task.splits)
+    task: Task, seeds: Sequence[int], parts: int, done: Mapping[Run, Outcome], metric: str, reference: int,
+    interrupted: bool,
+) -> Comparison:  # fmt: skip
     shape = (len(task.variants), len(seeds), parts)
     longest = max((len(outcome.curves["loss"]) for outcome in done.values()), default=1)
     names = list(dict.fromkeys(name for outcome in done.values() for name in outcome.curves))
@@ -233,7 +247,7 @@ def _recorded(
     failed, is_done = np.zeros(shape, bool), np.zeros(shape, bool)
     seconds, penalties = np.full(shape, np.nan), np.zeros(shape)
     for run, outcome in done.items():
-        place = (run.variant, seeds.index(run.seed), run.split)
+        place = (run.variant, seeds.index(run.seed), run.split % parts)
         for name, values in outcome.curves.items():
             curves[name][(*place, slice(len(values)))] = values
         epochs[place], kept[place] = len(outcome.curves["loss"]), outcome.kept

@@ -20,7 +20,7 @@ from hillwalker.choosing.learning_rate import Sweep, sweep_learning_rates
 from hillwalker.choosing.runs import Run, Task, in_portions
 from hillwalker.choosing.variants import of_settings, stopping
 from hillwalker.errors import InputError, explain
-from hillwalker.models import Sequential, edge, stack
+from hillwalker.models import Sequential, edge
 from hillwalker.scores import rounded
 from hillwalker.training.batches import Data
 from hillwalker.training.callbacks import EarlyStopping
@@ -190,7 +190,7 @@ def find_learning_rate(
     model._warn_of_mistakes(data)
     rounds = _rounds(len(grid), first)
     units = sum(more for _, more in rounds)
-    parts, constant = _splits_and_constants(model, X, data, validation_data, time_ordered, units, seed)
+    parts, constant = _splits_and_constants(model, data, validation_data, time_ordered, units, seed)
     task = Task(variants, X, y, sample_weight, validation_data, parts, told, lanes=False)
     overlap = 0.0 if parts is None else float(np.mean([len(held) / len(trained) for trained, held in parts]))
     swept = None
@@ -201,13 +201,13 @@ def find_learning_rate(
 
 
 def _splits_and_constants(
-    model: Sequential, X: Any, data: Data, validation_data: Any, time_ordered: bool, units: int, seed: int
+    model: Sequential, data: Data, validation_data: Any, time_ordered: bool, units: int, seed: int
 ) -> tuple[list[splits.Split] | None, Array]:
     """Return the splits, one for each unit or those that units take in turn in time, and the constant's loss on each.
 
     The splits are None where there are data of their own to validate on.
     """
-    parts, held_out = None, None
+    parts = None
     fewest = FEWEST_IN_TIME if time_ordered else FEWEST
     if validation_data is None and len(data) < fewest:
         passed = f"{len(data)} rows{', in time' if time_ordered else ''}."
@@ -220,17 +220,7 @@ def _splits_and_constants(
         parts = [split for cut in cut_anew for split in cut][:units]
     elif time_ordered:
         raise InputError(explain("validation_data and time_ordered.", "one of them.", CALL.format("time_ordered=True")))
-    else:
-        _, apart = model._edge.validation(data, 0.0, validation_data)
-        assert apart is not None
-        assert apart.y is not None
-        held_out = apart.y, apart.sample_weight
-    plan = model.plan if model.built else stack.lay_out(model.layers, tuple(np.shape(X)[1:]), data.dtype)
-    assert data.y is not None
-    assert model._edge.loss is not None
-    activation = stack.output_activation(model.layers)
-    told = data.y, parts, held_out, plan.output_width, activation, data.sample_weight
-    return parts, constants.constant_losses(model._edge.loss, *told)
+    return parts, constants.losses_of_constants(model, data, parts, validation_data)
 
 
 def _rounds(count: int, first: int) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ Pure functions of row numbers; the same for all variants, so that runs can be pa
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -73,6 +74,25 @@ def last_in_time(rows: int, count: int, share: float) -> list[Split]:
     ends = [round(rows * (1 - share + share * part / count)) for part in range(count + 1)]
     everything = np.arange(rows, dtype=np.uint32)
     return [(everything[:start], everything[start:end]) for start, end in pairwise(ends)]
+
+
+def given(parts: Iterable[Any], rows: int, call: str) -> list[Split]:
+    """Return splits that the user made, (rows to train on, rows to validate on) each, checked.
+
+    >>> [(trained.tolist(), held.tolist()) for trained, held in given([([0, 1], [2])], 3, "compare(...)")]
+    [([0, 1], [2])]
+    """
+    told = []
+    for part in parts:
+        pair = [np.asarray(numbers) for numbers in part] if isinstance(part, (tuple, list)) else []
+        if len(pair) != 2 or any(n.ndim != 1 or not len(n) or n.dtype.kind not in "iu" for n in pair):
+            raise InputError(explain(f"a split {part!r:.60}.", "two lists of row numbers: train, validate.", call))
+        if any(n.min() < 0 or n.max() >= rows for n in pair):
+            raise InputError(explain(f"a split with rows beyond 0 to {rows - 1}.", "row numbers of X.", call))
+        told.append((pair[0].astype(np.uint32), pair[1].astype(np.uint32)))
+    if not told:
+        raise InputError(explain("no splits.", "at least one.", call))
+    return told
 
 
 def _require_rows(rows: int, count: int, least: int) -> None:
