@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker.choosing import compare_batch_sizes as compare_batch_sizes
     from hillwalker.choosing import find_learning_rate as find_learning_rate
     from hillwalker.choosing import gradient_noise as gradient_noise
+    from hillwalker.diagnosis import diagnose as diagnose
     from hillwalker.engine import show_config as show_config
     from hillwalker.layers import Input as Input
     from hillwalker.models import Sequential as Sequential
@@ -59,6 +60,7 @@ _NAMES = {
     "compare_batch_sizes": "choosing",
     "copies": "models",
     "descend": "seeing.descent",
+    "diagnose": "diagnosis",
     "find_learning_rate": "choosing",
     "fit_many": "models",
     "gradient_noise": "choosing",

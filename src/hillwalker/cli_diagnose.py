@@ -112,7 +112,7 @@ def _of_model(parsed: argparse.Namespace) -> Diagnosis:
 
 
 def _diagnosed(*given: Any, **told: Any) -> Diagnosis:
-    from hillwalker.diagnosis import diagnose  # type: ignore[attr-defined, unused-ignore]  # written beside this
+    from hillwalker.diagnosis import diagnose
 
     found: Diagnosis = diagnose(*given, **told)
     return found

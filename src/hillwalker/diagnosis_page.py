@@ -64,6 +64,9 @@ def _rendered(diagnosis: Diagnosis, figure: Figure) -> str:
     sections += [_section(number, one) for number, one in enumerate(diagnosis.shown, start=1)]
     if diagnosis.experiment is not None:
         sections.append(Section("What was tried", _tried(diagnosis.experiment)))
+    if diagnosis.weapons is not None:
+        rows = [] if diagnosis.rows is None else [repr(diagnosis.rows)]
+        sections.append(Section("Against overfitting", [*_tried(diagnosis.weapons), *rows]))
     if diagnosis.notes:
         sections.append(Section("What could not be told", list(diagnosis.notes)))
     verdict = report.sentence(diagnosis)

@@ -104,7 +104,7 @@ def inputs_ignored(seen: Inspection) -> Finding | None:
         evidence = f"All {len(data.means)} columns of the training rows hold one value each."
         return finding("inputs-ignored", 0.97, evidence, "print(X.std(axis=0))", constant=data.constant)
     change = abs(seen.permuted_loss - seen.end_loss) / seen.unit
-    reach = max(seen.reachable, *((seen.constant_loss - trial.loss) / seen.constant_loss for trial in
+    reach = max(seen.reachable, *((seen.constant_loss - trial.loss) / max(abs(seen.constant_loss), 1e-12) for trial in
                                   seen.trials.values())) if seen.trials else seen.reachable  # fmt: skip
     confidence = 0.45 * logistic(-change, -0.002, 0.0004) * logistic(reach, 0.06, 0.01)  # nearly always an effect
     evidence = f"With each column's rows shuffled the validation loss is {rounded(seen.permuted_loss)}, as it is else."

@@ -6,13 +6,19 @@ import builtins
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hillwalker import folders, records
 from hillwalker.diagnosis import report
 from hillwalker.diagnosis.curves import Curves
 from hillwalker.diagnosis.symptoms import HEALTHY, Symptom, symptom
-from hillwalker.errors import InputError, explain
+from hillwalker.errors import InputError, StateError, explain
+
+if TYPE_CHECKING:
+    from hillwalker.diagnosis.changes import Changes, Gain
+    from hillwalker.diagnosis.mending import Mending
+    from hillwalker.diagnosis.rows import RowsCurve
+    from hillwalker.models import Sequential
 
 ASSERTED = 0.5  # a finding of this confidence or more is asserted
 SHOWN = 0.2  # what is less likely is only named
@@ -25,8 +31,8 @@ class Finding:
     `epoch`: where the evidence lies, as the log counts, or None; `confidence`: the probability, 0 to 1, that the
     remedy helps; `remedy`: what to change, and on lines of its own the code if there is any; `verified`: whether an
     experiment confirmed (True) or refuted (False) it, None where none was run or it was left open; `numbers`: what the
-    evidence rests on; `gain`: by how much the winning change is better, in parts of what can be gained, (mean, low,
-    high).
+    evidence rests on; `winner`: the change that won, if one did; `gain`: by how much the change that was tried is
+    better, in parts of what can be gained, (mean, low, high).
     """
 
     symptom: str
@@ -37,6 +43,7 @@ class Finding:
     verified: bool | None = None
     numbers: dict[str, float] = field(default_factory=dict)
     gain: tuple[float, float, float] | None = None
+    winner: Gain | None = None
 
     @property
     def asserted(self) -> bool:
@@ -93,7 +100,8 @@ class Diagnosis:
     `findings`: those of confidence 0.5 or more are asserted; `curves`: what was read; `healthy`: the probability that
     nothing is wrong; `inspection`: what was measured inside, if model and data were given; `experiment`: what was tried
     to verify it; `notes`: what could not be told, and why; `constant_loss`: of always predicting the same, on training
-    and validation rows, None where it is not known.
+    and validation rows, None where it is not known; `weapons`, `rows`: what was tried against overfitting, and with
+    fewer rows, where an experiment confirmed it; `mending`: what `apply` needs.
     """
 
     findings: list[Finding]
@@ -103,6 +111,9 @@ class Diagnosis:
     experiment: Any = None
     notes: tuple[str, ...] = ()
     constant_loss: tuple[float | None, float | None] | None = None
+    weapons: Changes | None = None
+    rows: RowsCurve | None = None
+    mending: Mending | None = None
 
     @property
     def first(self) -> Finding | None:
@@ -154,6 +165,8 @@ class Diagnosis:
             "constant_loss": self.constant_loss,
             "inspection": None if self.inspection is None else self.inspection.to_dict(),
             "experiment": None if self.experiment is None else self.experiment.to_dict(),
+            "weapons": None if self.weapons is None else self.weapons.to_dict(),
+            "rows": None if self.rows is None else self.rows.to_dict(),
             "notes": list(self.notes),
         }
         plain: dict[str, Any] = records.plain(said)
@@ -187,6 +200,20 @@ class Diagnosis:
             expected = "a name that ends in .html, .json, .png, .svg or .pdf."
             raise InputError(explain(f"the path {str(path)!r}.", expected, f"diagnosis.save({f'{path}.html'!r})"))
         return path
+
+    def apply(self, verbose: Any = "auto") -> Sequential:
+        """Return the model with the first remedy that an experiment confirmed, trained anew on all rows.
+
+        The model that was diagnosed stays as it is. Raises StateError where nothing was verified, or nothing helps.
+        """
+        if self.mending is None or self.experiment is None:
+            passed = "a diagnosis without an experiment."
+            raise StateError(explain(passed, "one that was verified.", "hw.diagnose(model, X, y, verify=True).apply()"))
+        gain = next((one.winner for one in self.findings if one.verified and one.winner is not None), None)
+        if gain is None:
+            passed = f"a diagnosis whose experiment confirmed no remedy (verdict {self.verdict!r})."
+            raise StateError(explain(passed, "a change that helps.", "model.fit(X, y)"))
+        return self.mending.mended(gain, verbose)
 
     def to_frame(self) -> Any:
         """Return one row a finding."""

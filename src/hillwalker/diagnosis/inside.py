@@ -7,7 +7,7 @@ deeper cause explains is not a finding of its own: its confidence is lowered.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from hillwalker.diagnosis import data_rules, network_rules, training_rules
 from hillwalker.diagnosis.findings import ASSERTED, Finding
@@ -47,7 +47,7 @@ RULES: tuple[Rule, ...] = (
 """The deepest causes first."""
 
 _TRAINING = ("diverged", "learning-rate-too-high", "learning-rate-too-low", "exploding-gradients", "underfitting",
-             "not-learning", "overfitting", "wrong-initial-loss")  # fmt: skip
+             "not-learning", "overfitting", "wrong-initial-loss", "oscillating", "early-divergence")  # fmt: skip
 _IDLE = ("dead-relu", "saturated-units")
 SIDE_EFFECTS: dict[str, tuple[str, ...]] = {
     "inputs-ignored": (*_TRAINING, *_IDLE, "no-signal", "over-regularized", "batch-too-large", "leakage",
@@ -93,8 +93,15 @@ def look_inside(inspection: Inspection) -> list[Finding]:
     'bad-initialization'
     """
     found = {one.symptom: one for rule in RULES if (one := rule(inspection)) is not None}
+    lower_effects(found, found)
+    told = [one for one in found.values() if one.confidence >= LEAST]
+    return sorted(told, key=lambda one: -one.confidence)
+
+
+def lower_effects(causes: Mapping[str, Finding], found: dict[str, Finding]) -> None:
+    """Lower the confidence of what is found, by symptom, and is a side effect of a cause."""
     for name, effects in SIDE_EFFECTS.items():
-        cause = found.get(name)
+        cause = causes.get(name)
         if cause is None or (name in _IDLE and cause.epoch != 0):  # what idles later is itself an effect
             continue
         if name == "inputs-ignored" and cause.confidence < ASSERTED:  # and so are inputs that a network does not use
@@ -104,5 +111,3 @@ def look_inside(inspection: Inspection) -> list[Finding]:
             if effect in found:
                 lowered = found[effect].confidence * (1 - (1 - EXPLAINED) * sure)
                 found[effect] = dataclasses.replace(found[effect], confidence=lowered)
-    told = [one for one in found.values() if one.confidence >= LEAST]
-    return sorted(told, key=lambda one: -one.confidence)

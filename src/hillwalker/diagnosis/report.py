@@ -70,6 +70,9 @@ def text(diagnosis: Diagnosis) -> str:
         blocks.append("\n".join(_wrapped(names, "Unlikely: ")))
     if diagnosis.experiment is not None:
         blocks.append("\n".join(["Tried:", *_indented(str(diagnosis.experiment))]))
+    if diagnosis.weapons is not None:
+        against = [] if diagnosis.rows is None else _wrapped(repr(diagnosis.rows), "  ")
+        blocks.append("\n".join(["Against overfitting:", *_indented(str(diagnosis.weapons)), *against]))
     blocks += ["\n".join(_wrapped(note, "Note: ")) for note in diagnosis.notes]
     return "\n\n".join(blocks)
 

@@ -17,6 +17,29 @@ class Symptom:
     line: str
     page: str
 
+    def remedied(self, **known: object) -> str:
+        """Return the remedy in words and, on a second line, the line of code with what is known filled in.
+
+        >>> print(symptom("learning-rate-too-high").remedied(rate_lower=0.001))
+        Lower the learning rate.
+        optimizer.learning_rate = 0.001
+        """
+        line = self.line.format_map(_Unknown(known))
+        return f"{self.remedy}\n{line}" if line else self.remedy
+
+
+class _Unknown(dict[str, object]):
+    """What to write where a number is not known."""
+
+    def __missing__(self, key: str) -> str:
+        return UNKNOWN[key]
+
+
+UNKNOWN = {
+    "rate_lower": "learning_rate / 3", "rate_higher": "learning_rate * 3", "patience": "10",
+    "epochs_more": "3 * epochs", "batch_larger": "4 * batch_size", "batch_smaller": "batch_size // 4",
+    "class_weight": "{0: 1.0, 1: 10.0}", "loss": "...",
+}  # fmt: skip
 
 RATE, FINDER, BACKWARD = "lesson/08_learning_rate", "lesson/09_learning_rate_finder", "lesson/06_backward_pass"
 CURVES, BATCHES, SHEET = "lesson/11_diagnosing", "lesson/12_batch_size", "lesson/13_cheat_sheet"
@@ -25,13 +48,13 @@ FORWARD, LOSS, MARKETS = "lesson/02_forward_pass", "lesson/03_loss", "lesson/14_
 _TABLE = [
     ("diverged", "The loss grew without end, or is no number any more.",
      "A learning rate ten times lower; clip the gradients; scale the inputs.",
-     "optimizer.learning_rate = {rate_lower:.3g}", RATE),
+     "optimizer.learning_rate = {rate_lower}", RATE),
     ("learning-rate-too-high", "A lower learning rate ends better.",
-     "Lower the learning rate.", "optimizer.learning_rate = {rate_lower:.3g}", RATE),
+     "Lower the learning rate.", "optimizer.learning_rate = {rate_lower}", RATE),
     ("learning-rate-too-low", "A higher learning rate ends better after as many epochs.",
-     "Raise the learning rate.", "optimizer.learning_rate = {rate_higher:.3g}", RATE),
+     "Raise the learning rate.", "optimizer.learning_rate = {rate_higher}", RATE),
     ("oscillating", "The loss jumps up and down from epoch to epoch: steps land across the valley.",
-     "A lower learning rate, larger batches, or Adam.", "optimizer.learning_rate = {rate_lower:.3g}", RATE),
+     "A lower learning rate, larger batches, or Adam.", "optimizer.learning_rate = {rate_lower}", RATE),
     ("not-learning", "The training loss hardly falls and stays no better than a constant prediction.",
      "Another learning rate; then the initialization, the activations and the data's order.",
      "hw.find_learning_rate(model, X, y)", FINDER),
@@ -61,7 +84,7 @@ _TABLE = [
      "y = (y - y_train.mean()) / y_train.std()", LOSS),
     ("loss-activation-mismatch", "The loss does not go with the last activation or with the targets.",
      "Linear with MSE or MAE, sigmoid with binary, softmax with categorical cross-entropy.",
-     "{line}", SHEET),
+     "model.compile(optimizer, loss={loss})", SHEET),
     ("missing-nonlinearity", "Dense layers follow each other without an activation: together they are one layer.",
      "Give the hidden layers an activation.", 'Dense(..., activation="relu")', FORWARD),
     ("double-softmax", "A softmax is taken of a softmax: the outputs can hardly leave the uniform distribution.",
@@ -73,7 +96,7 @@ _TABLE = [
      "More epochs, or more units.", "model.fit(..., epochs={epochs_more})", CURVES),
     ("early-divergence", "The validation loss is best in the first few epochs and rises from there on.",
      "A learning rate ten times lower, a smaller network, walk-forward validation.",
-     "optimizer.learning_rate = {rate_lower:.3g}", MARKETS),
+     "optimizer.learning_rate = {rate_lower}", MARKETS),
     ("no-signal", "Nothing predicts better than always predicting the same.",
      "Say so, and stop: other inputs are needed, not another network.", "", MARKETS),
     ("noisy-validation", "The validation loss is too uncertain to tell what is claimed from it.",
