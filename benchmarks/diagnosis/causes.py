@@ -1,4 +1,4 @@
-"""Whether a diagnosis from inside names what was made wrong, and leaves the healthy alone.
+"""Whether a diagnosis with model and data names what was made wrong, and leaves the healthy alone.
 
     scripts/bench diagnosis/causes --part development --each 10 --healthy 60
 
@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from drawn import drawn_problem
 from ground_truth import (
+    JUDGES,
     JUDGING_SEEDS,
     OPTIMIZERS,
     Situation,
@@ -38,14 +39,13 @@ from ground_truth import (
     labels,
     optimizer_of,
     rows_of,
+    shares_of,
     train,
 )
 from problems import FOR_TUNING, Problem, problems
 
 import hillwalker as hw
 from hillwalker.diagnosis.findings import Finding
-from hillwalker.diagnosis.inside import look_inside
-from hillwalker.diagnosis.inspection import inspect
 
 Array = NDArray[Any]
 
@@ -58,7 +58,10 @@ def diagnose_situation(
     model: Any, X: Any, y: Any, epochs: int, batch_size: int, validation_data: Any = None
 ) -> list[Finding]:
     """Return the findings, the most certain first: the one call that is judged here."""
-    return look_inside(inspect(model, X, y, epochs=epochs, batch_size=batch_size, validation_data=validation_data))
+    told = hw.diagnose(
+        model, X, y, epochs=epochs, batch_size=batch_size, validation_data=validation_data, threads=1, verbose=0
+    )
+    return told.findings
 
 
 @dataclass
@@ -159,9 +162,9 @@ def healthy(problem: Problem, number: int) -> tuple[Case, Situation, Any]:
 
 def is_healthy(problem: Problem, situation: Situation, rows: Any) -> bool:
     """Return whether no other rate, no earlier stop, no more epochs or units gain anything that matters."""
-    told = labels(
-        judged(problem, situation, rows), known_losses(problem, rows, problem.model(optimizer_of("adam", 0.01)))[2]
-    )
+    shares = shares_of(situation, rows, JUDGES)
+    constants = known_losses(problem, rows, problem.model(optimizer_of("adam", 0.01)), shares)
+    told = labels(judged(problem, situation, rows, shares), constants[2:])
     return told["rate"] == "right" and not (told["overfitting"] or told["underfitting"] or told["no_signal"])
 
 

@@ -58,17 +58,17 @@ def _rule(random: np.random.Generator, rule: str, x: Array) -> Array:
 def drawn_problem(number: int) -> Problem:
     """Return data set `number`: 50 to 2,000 rows to learn from, JUDGED to judge by."""
     random = np.random.default_rng([number, 77])
-    rows, columns = int(10 ** random.uniform(1.7, 3.3)), int(np.round(10 ** random.uniform(0, 1.6)))
-    rule = str(random.choice(RULES, p=[0.17, 0.17, 0.16, 0.16, 0.14, 0.14, 0.06]))
+    rows, columns = int(10 ** random.uniform(1.8, 3.3)), int(np.round(10 ** random.uniform(0.2, 1.5)))
+    rule = str(random.choice(RULES, p=[0.17, 0.17, 0.16, 0.16, 0.15, 0.15, 0.04]))
     x = _inputs(random, rows + JUDGED, columns)
     y = _rule(random, rule, x)
-    noise = 10 ** random.uniform(-1.5, 0.6)
+    noise = 10 ** random.uniform(-1.5, 0.3)
     task = str(random.choice(["regression", "binary", "multiclass"], p=[0.5, 0.35, 0.15]))
     if task == "regression":
         tails = random.random() < 0.2
         y = y + noise * (random.standard_t(3, len(y)) / np.sqrt(3) if tails else random.normal(size=len(y)))
     else:
-        y = y + min(noise, 1.5) * random.normal(size=len(y))
+        y = y + min(noise, 1.0) * random.normal(size=len(y))
         classes = 2 if task == "binary" else int(random.integers(3, 8))
         cuts = [random.uniform(0.1, 0.9)] if classes == 2 else np.linspace(0, 1, classes + 1)[1:-1]
         y = np.digitize(y, np.quantile(y, cuts)).astype(float)

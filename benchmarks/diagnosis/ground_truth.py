@@ -29,7 +29,8 @@ from drawn import drawn_problem
 from problems import FOR_TUNING, Problem, problems
 
 import hillwalker as hw
-from hillwalker.choosing import constants, splits
+from hillwalker.choosing import splits
+from hillwalker.choosing.constants import constant_losses
 
 Array = NDArray[np.float64]
 
@@ -38,6 +39,7 @@ FACTORS = (1 / 30, 1 / 10, 1 / 3, 3.0, 10.0, 30.0)  # of the rate
 SCAN = 10.0 ** np.arange(-4.5, 0.6, 0.5)  # where a good rate is looked for, before anything is sampled
 SHOWN_SEEDS, JUDGING_SEEDS, SCAN_SEEDS = 10_000, 20_000, 30_000  # the first of each: never shared
 SHOWN, JUDGES = 3, 10  # trainings a reader may see, and those that tell what was wrong
+JUDGES_DRAWN = 6  # of data sets that are drawn to learn from: twice as many of them count for more
 SHARE_HELD_OUT = 0.25
 LEAST = 0.02  # of the gain: what is smaller does not matter
 EQUIVALENT = 0.02  # of the gain: a rate is right if every other is surely less than this better
@@ -182,33 +184,35 @@ def sampled(problem: Problem, number: int) -> Situation:
     return replace(situation, learning_rate=float(10**off))  # times the best, which is not known yet
 
 
-def judged(problem: Problem, situation: Situation, rows: Rows) -> dict[str, Any]:
+def shares_of(situation: Situation, rows: Rows, judges: int) -> list[NDArray[np.uint32]]:
+    """Return the judging rows in parts at random, one a judging seed."""
+    return np.array_split(np.random.default_rng(situation.number).permutation(rows.judging), judges)
+
+
+def judged(problem: Problem, situation: Situation, rows: Rows, shares: list[NDArray[np.uint32]]) -> dict[str, Any]:
     """Return the losses on the judging rows by variant, (seeds,): at the last epoch, and where they had better stopped.
 
     `train_falls`: the share of seeds whose training loss fell on from there to the end.
     """
-    variants = {"base": situation}
+    variants, judges = {"base": situation}, len(shares)
     variants |= {
         f"rate x{factor:.3g}": replace(situation, learning_rate=situation.learning_rate * factor) for factor in FACTORS
     }
     variants["epochs x3"] = replace(situation, epochs=3 * situation.epochs)
     variants["units x2"] = replace(situation, hidden=tuple(2 * units for units in situation.hidden))
-    told = [(variant, JUDGING_SEEDS + seed) for variant in variants.values() for seed in range(JUDGES)]
-    tenths = np.array_split(
-        rows.judging[np.random.default_rng(situation.number).permutation(len(rows.judging))], JUDGES
-    )
-    histories = train(problem, told, rows, tenths * len(variants))
+    told = [(variant, JUDGING_SEEDS + seed) for variant in variants.values() for seed in range(judges)]
+    histories = train(problem, told, rows, shares * len(variants))
     found: dict[str, dict[str, Any]] = {"last": {}, "stopped": {}, "train_falls": {}}
     for number, (name, variant) in enumerate(variants.items()):
-        own = histories[number * JUDGES : (number + 1) * JUDGES]
+        own = histories[number * judges : (number + 1) * judges]
         judging = np.array([curve(history, "val_loss", variant.epochs) for history in own])
         training = np.array([curve(history, "loss", variant.epochs) for history in own])
         # Where a seed had better stopped is read off the other seeds: what is gained by stopping there is no luck.
         total = np.where(np.isfinite(judging), judging, 1e30).sum(axis=0)
         at = [int(np.argmin(total - np.where(np.isfinite(one), one, 1e30))) for one in judging]
         found["last"][name] = judging[:, -1]
-        found["stopped"][name] = judging[np.arange(JUDGES), at]
-        found["train_falls"][name] = float(np.mean(training[:, -1] < training[np.arange(JUDGES), at]))
+        found["stopped"][name] = judging[np.arange(judges), at]
+        found["train_falls"][name] = float(np.mean(training[:, -1] < training[np.arange(judges), at]))
     return found
 
 
@@ -219,15 +223,17 @@ def won(base: Array, other: Array, gain: float) -> tuple[float, float]:
     return float(difference.mean()), float(difference.std(ddof=1) / math.sqrt(len(difference)))
 
 
-def labels(found: dict[str, Any], constant: float) -> dict[str, Any]:
-    """Return what is wrong, by experiment: the rate's class, overfitting, underfitting, no signal."""
-    last, stopped = found["last"], found["stopped"]
+def labels(found: dict[str, Any], constants: Array) -> dict[str, Any]:
+    """Return what is wrong, by experiment: the rate's class, overfitting, underfitting, no signal.
+
+    `constants` (seeds,): the loss of always predicting the same, on each seed's share of the judging rows.
+    """
+    last, stopped, constant = found["last"], found["stopped"], float(constants.mean())
     finite = [v for v in [*last.values(), *stopped.values()] if np.isfinite(v).all()]
-    judged_best = min(finite, key=lambda v: float(v.mean()), default=np.full(JUDGES, constant))
+    judged_best = min(finite, key=lambda v: float(v.mean()), default=constants)
     best = float(judged_best.mean())
-    gain = constant - best
-    error = float(judged_best.std(ddof=1) / math.sqrt(len(judged_best)))
-    told: dict[str, Any] = {"gain": gain, "best": best, "constant": constant}
+    gain, error = constant - best, float((constants - judged_best).std(ddof=1) / math.sqrt(len(constants)))
+    told: dict[str, Any] = {"gain": gain, "gain_error": error, "best": best, "constant": constant}
     told["no_signal"] = bool(gain <= max(0.01 * abs(constant), 2 * error))
     scale = max(gain, 0.02 * abs(constant), 1e-9)
 
@@ -263,24 +269,24 @@ def labels(found: dict[str, Any], constant: float) -> dict[str, Any]:
     return told
 
 
-def known_losses(problem: Problem, rows: Rows, model: Any) -> tuple[float, float, float]:
-    """Return the loss of always predicting what is best on the training rows: on these, on validation, on judging."""
+def known_losses(problem: Problem, rows: Rows, model: Any, shares: list[NDArray[np.uint32]]) -> Array:
+    """Return the loss of always predicting what is best on the training rows: on these, validation, each share."""
     y = rows.y.reshape(len(rows.y), -1)
-    parts = [(rows.training, part) for part in (rows.training, rows.validation, rows.judging)]
+    parts = [(rows.training, part) for part in (rows.training, rows.validation, *shares)]
     last = {"regression": "linear", "binary": "sigmoid", "multiclass": "softmax"}[problem.task]
-    told = constants.constant_losses(model._edge.loss, y, parts, None, problem.outputs, last)
-    return float(told[0]), float(told[1]), float(told[2])
+    return constant_losses(model._edge.loss, y, parts, None, problem.outputs, last)
 
 
-def one(problem: Problem, number: int) -> dict[str, Any]:
+def one(problem: Problem, number: int, judges: int = JUDGES) -> dict[str, Any]:
     """Return a situation, the curves that readers may see, and what was wrong."""
     situation = sampled(problem, number)
     rows = rows_of(problem, situation)
     off, scan = situation.learning_rate, replace(situation, learning_rate=0.01)
     situation = replace(situation, learning_rate=float(off * best_rate(problem, scan, rows)))
     shown = train(problem, [(situation, SHOWN_SEEDS + s) for s in range(SHOWN)], rows, [rows.validation] * SHOWN)
-    constant = known_losses(problem, rows, model_of(problem, situation))
-    told = labels(judged(problem, situation, rows), constant[2])
+    shares = shares_of(situation, rows, judges)
+    constants = known_losses(problem, rows, model_of(problem, situation), shares)
+    told = labels(judged(problem, situation, rows, shares), constants[2:])
     curves = [
         {name: [float(f"{v:.6g}") for v in h.history[name]] for name in ("loss", "val_loss") if name in h.history}
         for h in shown
@@ -289,7 +295,7 @@ def one(problem: Problem, number: int) -> dict[str, Any]:
         "situation": asdict(situation),
         "curves": curves,
         "stopped": [h.stop_reason for h in shown],
-        "constant": constant,
+        "constant": [float(value) for value in constants[:2]],
         "rows": [len(rows.training), len(rows.validation), len(rows.judging)],
         "off": off,
         "truth": told,
@@ -316,7 +322,7 @@ def main() -> None:
         for problem in [drawn_problem(number)] if drawn else wanted[given.share[0] :: given.share[1]]:
             if (problem.name, number) in done or len(problem.X) < 40:
                 continue
-            line = json.dumps(one(problem, number)) + "\n"
+            line = json.dumps(one(problem, number, JUDGES_DRAWN if drawn else JUDGES)) + "\n"
             with given.out.open("a") as file:
                 file.write(line)
         print(f"{number + 1}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
