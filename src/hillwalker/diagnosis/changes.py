@@ -327,9 +327,10 @@ def line_of(settings: Mapping[str, Any]) -> str:
         elif name == "units":
             told.append(", ".join(f"Dense({units}, ...)" for units in value))
         elif name == "dropout":
-            told.append(f"Dropout({value:g})")
+            told.append(f"Dropout({value:g})" if value else "no Dropout layers")
         elif name in ("l1", "l2"):
-            told.append(f"Dense(..., kernel_regularizer=L{name[1]}({value:g}))" if value else f"no {name}")
+            penalty = f"L{name[1]}({value:g})" if value else None
+            told.append(f"Dense(..., kernel_regularizer={penalty})")
         elif name in ("activation", "kernel_initializer"):
             told.append(f"Dense(..., {name}={value!r})")
         else:

@@ -47,7 +47,11 @@ class Known:
         if rate is None and curves.learning_rate is not None and np.isfinite(curves.learning_rate).any():
             rate = float(curves.learning_rate[np.isfinite(curves.learning_rate)][0])
         if rate is not None:
-            told |= {"rate_lower": f"{rate / 3:.3g}", "rate_higher": f"{3 * rate:.3g}"}
+            told |= {
+                "rate_far_lower": f"{rate / 10:.3g}",
+                "rate_lower": f"{rate / 3:.3g}",
+                "rate_higher": f"{3 * rate:.3g}",
+            }
         if self.batch_size is not None:
             told |= {"batch_larger": 4 * self.batch_size, "batch_smaller": max(1, self.batch_size // 4)}
         return told

@@ -36,7 +36,8 @@ class _Unknown(dict[str, object]):
 
 
 UNKNOWN = {
-    "rate_lower": "learning_rate / 3", "rate_higher": "learning_rate * 3", "patience": "10",
+    "rate_lower": "learning_rate / 3", "rate_far_lower": "learning_rate / 10", "rate_higher": "learning_rate * 3",
+    "patience": "10",
     "epochs_more": "3 * epochs", "batch_larger": "4 * batch_size", "batch_smaller": "batch_size // 4",
     "class_weight": "{0: 1.0, 1: 10.0}", "loss": "...",
 }  # fmt: skip
@@ -48,7 +49,7 @@ FORWARD, LOSS, MARKETS = "lesson/02_forward_pass", "lesson/03_loss", "lesson/14_
 _TABLE = [
     ("diverged", "The loss grew without end, or is no number any more.",
      "A learning rate ten times lower; clip the gradients; scale the inputs.",
-     "optimizer.learning_rate = {rate_lower}", RATE),
+     "optimizer.learning_rate = {rate_far_lower}", RATE),
     ("learning-rate-too-high", "A lower learning rate ends better.",
      "Lower the learning rate.", "optimizer.learning_rate = {rate_lower}", RATE),
     ("learning-rate-too-low", "A higher learning rate ends better after as many epochs.",
@@ -96,7 +97,7 @@ _TABLE = [
      "More epochs, or more units.", "model.fit(..., epochs={epochs_more})", CURVES),
     ("early-divergence", "The validation loss is best in the first few epochs and rises from there on.",
      "A learning rate ten times lower, a smaller network, walk-forward validation.",
-     "optimizer.learning_rate = {rate_lower}", MARKETS),
+     "optimizer.learning_rate = {rate_far_lower}", MARKETS),
     ("no-signal", "Nothing predicts better than always predicting the same.",
      "Say so, and stop: other inputs are needed, not another network.", "", MARKETS),
     ("noisy-validation", "The validation loss is too uncertain to tell what is claimed from it.",
