@@ -139,3 +139,30 @@ def test_options_that_would_do_nothing(asked, capsys, arguments, said):
     assert cli.main(["diagnose", *arguments]) == 2
     assert said in capsys.readouterr().err
     assert "told" not in asked
+
+
+# The real thing, nothing standing in
+
+
+def test_a_real_log_and_a_real_model(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    epochs = np.arange(40)
+    losses = {"epoch": epochs, "loss": 1 - epochs / 300, "val_loss": 1.01 - epochs / 300}
+    pl.DataFrame(losses).write_csv("run.csv")
+    assert cli.main(["diagnose", "run.csv", "--learning-rate", "0.01"]) == 1
+    said = capsys.readouterr().out
+    assert "Verdict: learning-rate-too-low" in said
+    assert "optimizer.learning_rate = 0.03" in said
+
+    random = np.random.default_rng(0)
+    x = random.normal(size=(160, 2))
+    pl.DataFrame({"p": x[:, 0], "q": x[:, 1], "y": x[:, 0] - x[:, 1] + 0.1 * random.normal(size=160)}).write_csv(
+        "t.csv"
+    )
+    assert cli.main(["train", "t.csv", "--target", "y", "--epochs", "2", "--learning-rate", "0.00001"]) == 0
+    capsys.readouterr()
+    told = ["--target", "y", "--verify", "--seeds", "1", "--epochs", "5", "--output", "report"]
+    assert cli.main(["diagnose", "hillwalker-t/model.safetensors", "t.csv", *told]) == 1
+    assert "learning-rate-too-low" in capsys.readouterr().out
+    assert {"report.html", "report.json", "diagnosis.png"} <= {path.name for path in (tmp_path / "report").iterdir()}
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["findings"][0]["verified"] is True
