@@ -250,6 +250,23 @@ def test_interrupted_it_keeps_what_is_done(monkeypatch):
     assert told.verdict == "learning-rate-too-high"
 
 
+def test_interrupted_before_a_part_is_done_everything_stays_open(monkeypatch):
+    done = experiment.in_portions
+
+    def stopped(task, runs, threads, show):
+        for number, found in enumerate(done(task, runs, threads, show)):
+            if number == 4 and len(task.variants) > 1:
+                raise KeyboardInterrupt
+            yield found
+
+    monkeypatch.setattr(experiment, "in_portions", stopped)
+    told = hw.diagnose(made(1.0), X, Y, epochs=5, verify=True, seeds=3, verbose=0)
+    assert told.experiment is None
+    assert all(one.verified is None for one in told.findings)
+    assert "interrupted" in str(told)
+    assert json.loads(json.dumps(told.to_dict()))
+
+
 def test_rows_in_time_and_validation_data():
     told = hw.diagnose(made(1e-5), X, Y, epochs=10, verify=True, seeds=2, time_ordered=True, verbose=0)
     assert told.experiment.parts == 5
@@ -257,6 +274,8 @@ def test_rows_in_time_and_validation_data():
     data = {"validation_data": (X[180:], Y[180:]), "seeds": 3}
     apart = hw.diagnose(made(1e-5), X[:180], Y[:180], epochs=10, verify=True, verbose=0, **data)
     assert apart.experiment.parts == 3
+    with pytest.raises(InputError, match="3 or more"):
+        hw.diagnose(made(), X[:180], Y[:180], verify=True, verbose=0, **(data | {"seeds": 2}))
     assert apart.verdict == "learning-rate-too-low"
 
 

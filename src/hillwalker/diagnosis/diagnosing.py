@@ -17,6 +17,7 @@ from hillwalker.choosing import splits
 from hillwalker.choosing.constants import losses_of_constants
 from hillwalker.choosing.experiment import compare
 from hillwalker.diagnosis import reader, verifying
+from hillwalker.diagnosis.changes import FEWEST
 from hillwalker.diagnosis.curve_rules import Known, findings_of
 from hillwalker.diagnosis.curves import Curves
 from hillwalker.diagnosis.findings import Diagnosis, Finding
@@ -24,6 +25,7 @@ from hillwalker.diagnosis.inside import look_inside, lower_effects
 from hillwalker.diagnosis.inspection import Inspection, inspect
 from hillwalker.diagnosis.logs import read_curves
 from hillwalker.diagnosis.mending import Mending
+from hillwalker.diagnosis.trying import seeds_of
 from hillwalker.diagnosis.verifying import REACHABLE
 from hillwalker.errors import InputError, InputTypeError, MistakeWarning, StateError, explain
 from hillwalker.models import Sequential, edge
@@ -174,7 +176,7 @@ def _of_model(
     last = model.history
     trained = EPOCHS if last is None or last.interrupted or not last.epoch else len(last.epoch)
     size = BATCH_SIZE if last is None else last.params.get("batch_size", BATCH_SIZE)
-    several = checks.positive_integer("seeds", seeds, CALL.format("seeds=5"))
+    several = seeds_of(seeds, validation_data if verify else None)
     if budget is not None and not budget > 0:
         raise InputError(explain(f"budget={budget!r}.", "seconds, above 0.", CALL.format("verify=True, budget=60")))
     asked = _Asked(
@@ -204,6 +206,12 @@ def _of_model(
         tried = verifying.experiment(model, X, y, asked.epochs, asked.batch_size, also, told)
     if tried.changes.comparison.interrupted:
         notes.append(f"Verifying was interrupted: {tried.changes.parts} parts are done.")
+    if tried.changes.parts < FEWEST:  # too few to say anything: what was read stands
+        notes.append(f"Nothing is confirmed or refuted: that takes {FEWEST} held-out parts or more.")
+        return _told(
+            reading.findings, reading.curves, inspection=reading.inspection, constant_loss=reading.constant_loss,
+            notes=tuple(notes),
+        )  # fmt: skip
     confirmed = verifying.verified(reading.findings, tried, reading.inspection.reachable)
     mending = Mending(model, X, y, sample_weight, asked.epochs, asked.batch_size, seed=VERIFYING + asked.seed)
     return _told(
@@ -247,14 +255,16 @@ def _announced(
 ) -> int:
     """Say what verifying costs, and return from how many seeds it is done: fewer where a budget asks for it."""
     cores = asked.threads or config.threads()
-    parts = seeds if asked.validation_data is not None else seeds * folds
-    trainings, takes = verifying.cost(asked.model, asked.epochs, also, parts, seconds)
+    parts_a_seed = 1 if asked.validation_data is not None else folds
+    trainings, takes = verifying.cost(asked.model, asked.epochs, also, seeds * parts_a_seed, seconds)
     if budget is not None and takes / cores > budget:
-        fewer = max(1, int(seeds * budget * cores / takes))
+        least = 1 if asked.validation_data is None else FEWEST
+        fewer = max(least, int(seeds * budget * cores / takes))
         notes.append(f"{fewer} of {seeds} seeds, for a budget of {budget:g} s.")
         seeds, trainings, takes = fewer, trainings * fewer // seeds, takes * fewer / seeds
     if display(asked.verbose, sys.stdout) != "nothing":
-        about = f"about {max(takes / cores, 0.1):.1f} s"
+        more = verifying.cost_of_weapons(asked.model, seeds * parts_a_seed, seconds) / cores
+        about = f"about {max(takes / cores, 0.1):.1f} s, {max(more, 0.1):.1f} s more if overfitting is confirmed"
         print(f"Verifying: {trainings} trainings, {about}; Ctrl-C keeps what is done.", flush=True)
     return seeds
 

@@ -15,7 +15,7 @@ from hillwalker import checks, optimizers
 from hillwalker.choosing import constants, splits
 from hillwalker.choosing.experiment import compare, parts_of
 from hillwalker.choosing.variants import label_of, of_settings
-from hillwalker.diagnosis.changes import Changes
+from hillwalker.diagnosis.changes import FEWEST, Changes
 from hillwalker.errors import InputError, explain
 from hillwalker.layers import Dense, Dropout
 from hillwalker.models import Sequential, edge
@@ -177,7 +177,7 @@ def tried(
     if count < 3:
         raise InputError(explain(f"folds={folds!r}.", "3 or more: two tell little of noise.", CALL.format("folds=5")))
     number = edge.not_negative_integer("seed", seed, CALL.format("seed=0"))
-    several = checks.positive_integer("seeds", seeds, CALL.format("seeds=3"))
+    several = seeds_of(seeds, validation_data)
     data = model._edge.data(X, y, sample_weight, call="try_changes")
     by_label = {label_of(settings): (kind, settings) for kind, settings in reversed(changes)}
     kept = list(reversed(by_label.values()))
@@ -197,6 +197,15 @@ def tried(
     constant = constant if parts is not None else np.repeat(constant, several)
     assert model.optimizer is not None
     return Changes(comparison, constant, float(model.optimizer.learning_rate), epochs, tuple(kind for kind, _ in kept))
+
+
+def seeds_of(seeds: Any, validation_data: Any) -> int:
+    """Return how many seeds, checked: with validation data each is all the parts there are, so 3 or more."""
+    several = checks.positive_integer("seeds", seeds, CALL.format("seeds=3"))
+    if validation_data is not None and several < FEWEST:
+        passed = f"seeds={seeds!r} with validation_data."
+        raise InputError(explain(passed, "3 or more: two tell little of noise.", CALL.format("seeds=3")))
+    return several
 
 
 def _hidden(model: Sequential) -> list[int]:

@@ -68,7 +68,9 @@ def experiment(
 ) -> Experiment:
     """Try the changes, and where overfitting is confirmed the weapons against it and fewer rows."""
     changes = try_changes(model, X, y, epochs, batch_size, also=also, **told)
-    if not changes.claims.get("overfitting") or changes.claims["no-signal"] or changes.comparison.interrupted:
+    if changes.parts < FEWEST or changes.comparison.interrupted:
+        return Experiment(changes)
+    if not changes.claims.get("overfitting") or changes.claims["no-signal"]:
         return Experiment(changes)
     armed = try_weapons(model, X, y, epochs, batch_size, **told)
     if armed.comparison.interrupted or told.get("validation_data") is not None:
