@@ -243,6 +243,23 @@ def row_of(name: str, pairs: Pairs) -> tuple[str, ...]:
     return (name, f"{balanced(pairs)[0]:.1%}", *found, share, f"{calibration_error(pairs):.3f}", f"{seconds:.3f}")
 
 
+def by_distance(pairs: Pairs) -> str:
+    """Return how many rates are told right, by how far off they are, and the balanced share without the near ones."""
+    right: dict[str, dict[str, list[bool]]] = {name: {"near": [], "far": [], "further": []} for name in CLASSES}
+    for truth, said in pairs:
+        if truth["rate"] in CLASSES and not truth["no_signal"] and "off" in truth:
+            times = max(truth["off"], 1 / truth["off"])
+            place = "near" if times < 3 else "far" if times < 10 else "further"
+            right[truth["rate"]][place].append(rate_of(said) == truth["rate"])
+    if not right["high"]["further"] or not right["low"]["further"]:
+        return "too few rates to tell them by distance"
+    parts = [f"{name} {len(told)}: {np.mean(told):.0%}" for rate in ("high", "low")
+             for name, told in ((f"{rate}, {place}", right[rate][place]) for place in right[rate]) if told]  # fmt: skip
+    apart = [np.mean(right[rate]["far"] + right[rate]["further"]) for rate in ("high", "low")]
+    kept = [*apart, np.mean([one for told in right["right"].values() for one in told])]
+    return f"near is less than 3 times off, further 10: {'; '.join(parts)}; without the near ones {np.mean(kept):.1%}"
+
+
 def report(told: dict[str, Pairs], markdown: bool) -> str:
     """Return one row a way of diagnosing, and the details of each of ours."""
     any_pairs = next(iter(told.values()))
@@ -263,7 +280,7 @@ def report(told: dict[str, Pairs], markdown: bool) -> str:
         flagged = Counter(name for truth, said in pairs if is_healthy(truth) for name in said["asserted"][:1])
         found = "; ".join("{}: {} true, {} found, {} wrong".format(claim, *f1(pairs, claim)[1:])
                           for claim in ("overfitting", "underfitting", "no-signal"))  # fmt: skip
-        lines += [table(confusion, markdown), found, f"healthy flagged as: {dict(flagged)}"]
+        lines += [table(confusion, markdown), by_distance(pairs), found, f"healthy flagged as: {dict(flagged)}"]
         mended = [(truth, said["remedy"]) for truth, said in pairs if "remedy" in said]
         if mended:
             helps = sum(mean > 2 * error for _, (mean, error) in mended)
@@ -302,6 +319,8 @@ def main() -> None:
         known = {problem.name: problem for problem in problems()}
         every = [line for path in given.truth for line in lines_of(path, given.part)]
         lines = [line for line in every if "loss" in line["curves"][0]][given.share[0] :: given.share[1]]
+        for line in lines:
+            line["truth"]["off"] = line["off"]
         for name, rule in RIVALS.items():
             told[name] = [(line["truth"], by_rule(rule, line)) for line in lines]
         for how in given.how:

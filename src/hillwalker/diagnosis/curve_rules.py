@@ -36,7 +36,6 @@ class Known:
     """What is known beside the curves; None where it is not."""
 
     learning_rate: float | None = None
-    optimizer: str | None = None
     batch_size: int | None = None
     constant_loss: tuple[float, float] | None = None
 

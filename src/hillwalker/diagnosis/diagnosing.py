@@ -76,7 +76,8 @@ def diagnose(
         source: curves (a History, a dict of lists, a frame, a CSV, JSON or TensorBoard log, a scikit-learn estimator:
             see `hw.diagnosis.read_curves`), or a compiled model.
         X, y: the model's data.
-        learning_rate, optimizer, batch_size: what is known of the training whose curves these are; remedies name it.
+        learning_rate, batch_size: what is known of the training whose curves these are; remedies name them.
+        optimizer: its own learning rate is taken, if it has one and none is given.
         constant_loss: (training, validation) loss of always predicting the same, if known: it tells no signal.
         verify, seeds, folds: whether to try changes, from how many seeds, each on so many held-out parts.
         epochs: as in the training that is asked about; by default those of the model's last `fit`, or 50.
@@ -100,7 +101,7 @@ def diagnose(
                 passed = f"{name}={value!r} with a model."
                 raise InputError(explain(passed, "a model, which has it, or curves.", CALL.format("verify=True")))
         if X is None and y is None and source.history is not None and not verify:
-            return _of_curves(source.history, Known(_rate(source.optimizer), None, None))
+            return _of_curves(source.history, Known(_rate(source.optimizer)))
         if X is None or y is None:
             passed = "a model without X and y."
             raise InputError(explain(passed, "its data, or a History.", "hw.diagnose(model, X, y)"))
@@ -115,7 +116,7 @@ def diagnose(
         raise InputError(explain(passed, expected, CALL.format("verify=True")))
     rate = learning_rate if learning_rate is not None else _rate(optimizer)
     size = None if batch_size is None else edge.batch_size(batch_size, "fit")
-    return _of_curves(source, Known(_positive(rate), _name(optimizer), size, _pair(constant_loss)))
+    return _of_curves(source, Known(_positive(rate), size, _pair(constant_loss)))
 
 
 def _of_curves(source: Any, known: Known) -> Diagnosis:
@@ -243,7 +244,7 @@ def _read(asked: _Asked) -> _Reading:
         validation_rows=None if split is None else split[1], validation_data=asked.validation_data,
         class_weight=asked.class_weight, seed=READING + asked.seed,
     )  # fmt: skip
-    known = Known(_rate(model.optimizer), _name(model.optimizer), asked.batch_size, constant)
+    known = Known(_rate(model.optimizer), asked.batch_size, constant)
     if inspection.reachable > REACHABLE:  # a network may not have learned yet what there is to learn
         read["no-signal"] *= verifying.OPEN
     findings = _merged(findings_of(curves, read, known), look_inside(inspection))
@@ -344,10 +345,6 @@ def _rate(optimizer: Any) -> float | None:
         return None if rate is None else float(rate)
     except (TypeError, ValueError):  # another program's schedule
         return None
-
-
-def _name(optimizer: Any) -> str | None:
-    return optimizer if optimizer is None or isinstance(optimizer, str) else type(optimizer).__name__
 
 
 def _positive(rate: Any) -> float | None:
