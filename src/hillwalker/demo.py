@@ -121,11 +121,10 @@ def run(members: int = 10, seed: int = 0) -> Demo:
     model = average([network for network, _ in trained])
     model.preprocessing = encoder.to_config()
 
+    bars = {PERSISTENCE: persistence, HAR: log_har, HAR_X: log_har_x}
     forecasts = {
         NETWORK: encoder.target.decode(model.predict(X, verbose=0)),
-        PERSISTENCE: persistence(features),
-        HAR: log_har(features, training),
-        HAR_X: log_har_x(features, training),
+        **{name: forecast(features, training, slice(None)).log_variance for name, forecast in bars.items()},
     }
     corrections = {name: log_to_mean(features.y[training], forecast[training]) for name, forecast in forecasts.items()}
     actual = features.y[test]
@@ -139,7 +138,7 @@ def run(members: int = 10, seed: int = 0) -> Demo:
         tuple(history for _, history in trained),
         forecasts,
         {name: score(actual, forecast[test], corrections[name]) for name, forecast in forecasts.items()},
-        {name: chance(losses[NETWORK], losses[name], in_time=True) for name in (PERSISTENCE, HAR, HAR_X)},
+        {name: chance(losses[NETWORK], losses[name], in_time=True) for name in bars},
         seconds,
     )
 

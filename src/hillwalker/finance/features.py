@@ -23,7 +23,7 @@ class VolatilityFeatures:
 
     `dates` (rows,): the day at whose close the inputs are known; `target_dates` (rows,): the day that is predicted;
     `X` (rows, inputs); `y` (rows,): log Parkinson variance of the target day; `names`: one an input; `notes`: days left
-    out, and why.
+    out, and why; `horizon`: days whose mean variance is predicted.
     """
 
     dates: NDArray[np.datetime64]
@@ -32,6 +32,7 @@ class VolatilityFeatures:
     y: Array
     names: tuple[str, ...]
     notes: tuple[str, ...]
+    horizon: int = 1
 
     def column(self, name: str) -> Array:
         """Return one input by name, shape (rows,)."""
