@@ -109,7 +109,8 @@ def calibration(actual: Array, forecast: Array, horizon: int = 1) -> Calibration
     b = (XᵀX)⁻¹ Xᵀy, X = [1, forecast];  covariance (XᵀX)⁻¹ S (XᵀX)⁻¹ · days, S of X · residual
     (`long_run_covariance`);  p of both at once by F(2, freedom) (`small_sample`)
 
-    A slope below 1: forecasts differ more from day to day than they should.
+    A slope below 1: forecasts differ more from day to day than they should. On logs, give log variances as they are,
+    without the correction that aims at the mean variance.
 
     Raises InputError for fewer than 10 days, and where the forecast never changes.
 
