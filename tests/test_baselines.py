@@ -113,19 +113,20 @@ def test_constant_and_repeated_inputs_change_nothing(features):
 
 def test_fewer_rows_than_inputs_are_told_and_do_not_run_away(features):
     few = slice(588, 596)
-    with pytest.warns(HillwalkerWarning, match="8 training rows for the 11 inputs"):
+    with pytest.warns(HillwalkerWarning, match=r"8 training rows for the \d\d inputs"):
         forecast = log_har_x(features, few, TEST).log_variance
     y = features.y[few]
     half = np.ptp(y) / 2
     assert ((forecast >= y.min() - half) & (forecast <= y.max() + half)).all()
-    with pytest.raises(InputError, match="4 training rows for 11 inputs"), pytest.warns(HillwalkerWarning):
+    with pytest.raises(InputError, match=r"4 training rows for \d\d inputs"), pytest.warns(HillwalkerWarning):
         log_har_x(features, slice(0, 4), TEST)
 
 
 def test_a_short_window_keeps_har_x_in_reach(features):
-    forecast = log_har_x(features, slice(580, 596), TEST).log_variance  # 16 rows for 11 inputs
+    short = slice(596 - len(features.names) - 3, 596)  # where least squares is at its worst
+    forecast = log_har_x(features, short, TEST).log_variance
     assert np.isfinite(forecast).all()
-    assert np.abs(forecast - features.y[580:596].mean()).max() <= 1.5 * np.ptp(features.y[580:596])
+    assert np.abs(forecast - features.y[short].mean()).max() <= 1.5 * np.ptp(features.y[short])
 
 
 # --- GARCH ------------------------------------------------------------------------------------------------------------
