@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from hillwalker.errors import InputError
+from hillwalker.errors import HillwalkerWarning, InputError
 from hillwalker.finance.economics import directional, economics, out_of_sample, performance, positions
 
 
@@ -32,7 +32,10 @@ def test_a_position_earns_the_next_day_and_nothing_else(returns):
 
 def test_knowing_todays_return_is_worth_nothing_and_knowing_tomorrows_everything(returns):
     today = economics(returns, positions(returns), cost=0)
-    tomorrow = economics(returns, positions(np.append(returns[1:], 0.0)), cost=0)
+    with pytest.warns(HillwalkerWarning, match="too good to be true"):
+        tomorrow = economics(returns, positions(np.append(returns[1:], 0.0)), cost=0)
+    with pytest.warns(HillwalkerWarning, match="own_day_returns"):  # each day's own return, said to be the next day's
+        economics(returns, positions(returns), cost=0, next_day=True)
     assert today.p_flat > 0.05
     assert (tomorrow.net >= 0).all()
     assert tomorrow.p_flat < 1e-6
@@ -41,7 +44,7 @@ def test_knowing_todays_return_is_worth_nothing_and_knowing_tomorrows_everything
 def test_no_days_money_depends_on_later_days(returns):
     clean = economics(returns, positions(returns)).net
     for day in (50, 200, 498):
-        later = np.where(np.arange(500) > day, 0.9, returns)
+        later = np.where(np.arange(500) > day, -3 * returns, returns)
         np.testing.assert_array_equal(economics(later, positions(later)).net[:day], clean[:day])
 
 

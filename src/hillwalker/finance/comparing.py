@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,12 +47,13 @@ class Comparison:
 
     def to_frame(self) -> Any:
         """Return one row."""
-        pairs = {"names": ("a", "b"), "means": ("loss_a", "loss_b")}
-        columns: dict[str, Any] = {}
-        for name, value in vars(self).items():
-            columns |= (
-                dict(zip(pairs[name], ([part] for part in value), strict=True)) if name in pairs else {name: [value]}
-            )
+        columns: dict[str, Any] = {
+            "a": [self.names[0]],
+            "b": [self.names[1]],
+            "loss_a": [self.means[0]],
+            "loss_b": [self.means[1]],
+            **{name: [value] for name, value in vars(self).items() if name not in ("names", "means")},
+        }
         return records.to_frame(columns, call="comparison.to_frame()")
 
 
@@ -155,8 +156,7 @@ def pooled_diebold_mariano(
         np.bincount(places, np.concatenate([losses[name] for name in losses_a])) / series
         for losses in (losses_a, losses_b)
     ]
-    found = diebold_mariano(by_day[0], by_day[1], horizon, names)
-    return Comparison(**{**vars(found), "series": len(losses_a)})
+    return replace(diebold_mariano(by_day[0], by_day[1], horizon, names), series=len(losses_a))
 
 
 def model_confidence_set(

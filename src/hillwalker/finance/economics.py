@@ -7,15 +7,18 @@ return has a fortune on paper. All returns are simple, as fractions: 0.01 is one
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from hillwalker import records
-from hillwalker.errors import InputError, explain
+from hillwalker.errors import HillwalkerWarning, InputError, explain
 from hillwalker.finance.averages import LEAST_DAYS, hac_lags, long_run_covariance, mean_test, small_sample
 from hillwalker.finance.prices import TRADING_DAYS, Array
+
+TOO_GOOD = 3.0  # a Sharpe ratio that nobody reaches with daily forecasts of returns, but everybody with a leak
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,8 @@ def economics(returns: Array, positions: Array, cost: float = 5.0, next_day: boo
         next_day: whether row t of `returns` already holds the return of the day after, as a target does; then every
             position earns its row's return.
 
-    Raises InputError where shapes differ, for fewer than 10 days, returns below -1 and negative costs.
+    Raises InputError where shapes differ, for 10 days or fewer, returns below -1 and negative costs; warns with
+    HillwalkerWarning where the Sharpe ratio less two errors is above 3, which is a leak far more often than a talent.
 
     >>> returns = np.tile([0.01, -0.01], 100)
     >>> seer = economics(returns, np.append(np.sign(returns[1:]), 0), cost=0)  # who knows tomorrow wins every day
@@ -186,8 +190,14 @@ def economics(returns: Array, positions: Array, cost: float = 5.0, next_day: boo
     held = held[: len(earned)]
     net, traded = _net(earned, held, cost)
     hold, hold_traded = _net(earned, np.ones(len(earned)), cost)
+    strategy = performance(net, traded)
+    if strategy.sharpe - 2 * strategy.sharpe_error > TOO_GOOD:
+        passed = f"positions with a Sharpe ratio of {strategy.sharpe:.1f} over {len(earned)} days, too good to be true."
+        expected = "positions from forecasts that were made before the day they earn."
+        fix = "economics(own_day_returns, positions): each position then earns the next day's return"
+        warnings.warn(explain(passed, expected, fix if next_day else None), HillwalkerWarning, stacklevel=2)
     return Economics(
-        performance(net, traded),
+        strategy,
         performance(hold, hold_traded),
         performance(np.zeros(len(earned)), np.zeros(len(earned))),
         mean_test(net - hold).p,
