@@ -54,7 +54,7 @@ def test_no_feature_up_to_day_t_sees_anything_after_it():
     for day in range(22, len(prices) - 1):
         dirty = volatility_features(corrupted(prices, day))
         known = clean.dates <= prices.dates[day]
-        assert known.sum() == day - 21
+        assert known.sum() == day - 20
         assert np.array_equal(clean.X[known], dirty.X[: known.sum()])  # bit for bit
         assert np.array_equal(clean.y[known][:-1], dirty.y[: known.sum() - 1])
         if day < len(prices) - 2:
@@ -81,15 +81,25 @@ def test_no_feature_of_the_sp500_sees_the_future():
         assert np.array_equal(clean.X[known], dirty.X[known])
 
 
+def fading(values, decay):
+    """The exponential mean as a sum of all days, each with its weight: the first has that of all before it."""
+    means = []
+    for day in range(len(values)):
+        weights = (1 - decay) * decay ** np.arange(day, -1, -1)
+        weights[0] = decay**day
+        means.append(weights @ values[: day + 1])
+    return np.array(means)
+
+
 def test_features_are_what_their_names_say():
     prices = toy()
     features = volatility_features(prices)
     log_variance = np.log(parkinson_variance(prices))
     returns = 100 * np.log(prices.close[1:] / prices.close[:-1])
-    day = 30  # the 31st day; its row follows 22 days of warming up
-    row = features.X[day - 22]
-    assert features.dates[day - 22] == prices.dates[day]
-    assert features.target_dates[day - 22] == prices.dates[day + 1]
+    day = 30  # the 31st day; rows begin with the 22nd
+    row = features.X[day - 21]
+    assert features.dates[day - 21] == prices.dates[day]
+    assert features.target_dates[day - 21] == prices.dates[day + 1]
     wanted = {
         "log variance, day": log_variance[day],
         "log variance, week": log_variance[day - 4 : day + 1].mean(),
@@ -97,12 +107,16 @@ def test_features_are_what_their_names_say():
         "return": returns[day - 1],
         "return, 4 days ago": returns[day - 5],
         "negative return": min(returns[day - 1], 0),
-        "negative returns, week": np.minimum(returns[day - 5 : day], 0).mean(),
+        "log variance, fading": fading(log_variance, 0.7)[day],
+        "variance, fading": np.log(fading(np.exp(log_variance), 0.94)[day]),
+        "negative returns, fading": np.log(fading(np.minimum(returns, 0) ** 2, 0.8)[day - 1] + 0.01),
+        "high beside the month's": np.log(prices.high[day] / prices.high[day - 21 : day + 1].max()),
         "change of log volume": np.log(prices.volume[day] / prices.volume[day - 1]),
+        "volume beside the month's": np.log(prices.volume[day]) - np.log(prices.volume[day - 21 : day + 1]).mean(),
     }
     for name, value in wanted.items():
         np.testing.assert_allclose(row[features.names.index(name)], value, rtol=1e-12)
-    np.testing.assert_allclose(features.y[day - 22], log_variance[day + 1], rtol=1e-12)
+    np.testing.assert_allclose(features.y[day - 21], log_variance[day + 1], rtol=1e-12)
 
 
 def test_days_without_volume_are_masked_and_reported():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hillwalker import config
 from hillwalker.finance import (
-    VolatilityFeatures,
+    Features,
     annualised_percent,
     load_sp500,
     log_har,
@@ -75,7 +75,7 @@ class Demo:
     members together.
     """
 
-    features: VolatilityFeatures
+    features: Features
     training: slice
     validation: slice
     test: slice
@@ -143,7 +143,7 @@ def run(members: int = 10, seed: int = 0) -> Demo:
     )
 
 
-def fit_encoder(features: VolatilityFeatures, training: slice) -> TableEncoder:
+def fit_encoder(features: Features, training: slice) -> TableEncoder:
     """Return the scaling that the training days teach, in the form that is saved with a model."""
     X, y = features.X[training], features.y[training]
     columns = tuple(
@@ -154,7 +154,7 @@ def fit_encoder(features: VolatilityFeatures, training: slice) -> TableEncoder:
     return TableEncoder(columns, target)
 
 
-def scale(features: VolatilityFeatures, encoder: TableEncoder) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def scale(features: Features, encoder: TableEncoder) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return all days' inputs (rows, inputs) and targets (rows,), scaled as `encoder` says."""
     inputs = [
         (features.column(column.name) - column.mean) / column.scale

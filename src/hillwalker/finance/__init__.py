@@ -5,12 +5,12 @@ The walk-forward study is not here yet; `hillwalker demo` is one time-ordered sp
 
 from hillwalker.finance.baselines import log_har, log_har_x, persistence
 from hillwalker.finance.evaluate import log_to_mean, qlike, score
-from hillwalker.finance.features import VolatilityFeatures, volatility_features
+from hillwalker.finance.features import Features, volatility_features
 from hillwalker.finance.prices import Prices, annualised_percent, load_sp500, parkinson_variance
 
 __all__ = [
+    "Features",
     "Prices",
-    "VolatilityFeatures",
     "annualised_percent",
     "load_sp500",
     "log_har",

@@ -18,7 +18,7 @@ from hillwalker import records
 from hillwalker.errors import HillwalkerWarning, InputError, explain, missing_dependency
 from hillwalker.finance import garch as garch_models
 from hillwalker.finance.evaluate import log_to_mean
-from hillwalker.finance.features import MONTH, VolatilityFeatures, trailing_mean
+from hillwalker.finance.features import MONTH, Features, trailing_mean
 from hillwalker.finance.prices import Array
 
 HAR_INPUTS = ("log variance, day", "log variance, week", "log variance, month")
@@ -83,7 +83,7 @@ def least_squares(X: Array, y: Array) -> LinearModel:
     return LinearModel(float(y.mean() - centre @ slopes), slopes)
 
 
-def persistence(features: VolatilityFeatures, training: slice, test: slice) -> Forecast:
+def persistence(features: Features, training: slice, test: slice) -> Forecast:
     """Return "the coming days as today": the log variance of the day itself.
 
     f = ln v(t)
@@ -91,12 +91,12 @@ def persistence(features: VolatilityFeatures, training: slice, test: slice) -> F
     >>> from hillwalker.finance import load_sp500, volatility_features
     >>> features = volatility_features(load_sp500())
     >>> persistence(features, slice(0, 500), slice(500, 503)).log_variance.round(2).tolist()
-    [-10.01, -9.52, -9.61]
+    [-10.05, -10.01, -9.52]
     """
     return _judged(features, training, test, features.column(HAR_INPUTS[0]))
 
 
-def rolling_mean(features: VolatilityFeatures, training: slice, test: slice) -> Forecast:
+def rolling_mean(features: Features, training: slice, test: slice) -> Forecast:
     """Return the mean variance of the last 22 rows, or of as many as there are.
 
     f = ln mean(v(t), ..., v(t - 21)) + s, s the mean of y - f on the training rows
@@ -104,7 +104,7 @@ def rolling_mean(features: VolatilityFeatures, training: slice, test: slice) -> 
     >>> from hillwalker.finance import load_sp500, volatility_features
     >>> features = volatility_features(load_sp500())
     >>> rolling_mean(features, slice(0, 500), slice(500, 503)).log_variance.round(2).tolist()
-    [-9.1, -9.11, -9.09]
+    [-9.1, -9.1, -9.1]
     """
     variance = np.exp(features.column(HAR_INPUTS[0]))
     means = trailing_mean(variance, MONTH)
@@ -113,7 +113,7 @@ def rolling_mean(features: VolatilityFeatures, training: slice, test: slice) -> 
     return _centred(features, training, test, np.log(means))
 
 
-def ewma(features: VolatilityFeatures, training: slice, test: slice) -> Forecast:
+def ewma(features: Features, training: slice, test: slice) -> Forecast:
     """Return the exponentially weighted mean of past variance (RiskMetrics 1996).
 
     m(t) = 0.94 m(t - 1) + 0.06 v(t);     f = ln m(t) + s, s the mean of y - f on the training rows
@@ -121,7 +121,7 @@ def ewma(features: VolatilityFeatures, training: slice, test: slice) -> Forecast
     >>> from hillwalker.finance import load_sp500, volatility_features
     >>> features = volatility_features(load_sp500())
     >>> ewma(features, slice(0, 500), slice(500, 503)).log_variance.round(2).tolist()
-    [-9.24, -9.27, -9.3]
+    [-9.19, -9.23, -9.26]
     """
     variance = np.exp(features.column(HAR_INPUTS[0])).tolist()
     means, mean = [], variance[0]
@@ -131,7 +131,7 @@ def ewma(features: VolatilityFeatures, training: slice, test: slice) -> Forecast
     return _centred(features, training, test, np.log(means))
 
 
-def garch(features: VolatilityFeatures, training: slice, test: slice) -> Forecast:
+def garch(features: Features, training: slice, test: slice) -> Forecast:
     """Return GARCH(1,1)'s forecast (Bollerslev 1986), fitted to the training rows' returns and carried on unchanged.
 
     v(t + 1) = omega + (alpha + gamma [e(t) < 0]) e(t)² + beta v(t), e = return - mean, gamma = 0 here. Returns know of
@@ -143,12 +143,12 @@ def garch(features: VolatilityFeatures, training: slice, test: slice) -> Forecas
     >>> from hillwalker.finance import load_sp500, volatility_features
     >>> features = volatility_features(load_sp500())
     >>> garch(features, slice(0, 500), slice(500, 503)).log_variance.round(1).tolist()
-    [-9.4, -9.4, -9.5]
+    [-9.3, -9.4, -9.4]
     """
     return _garch(features, training, test, asymmetric=False)
 
 
-def gjr(features: VolatilityFeatures, training: slice, test: slice) -> Forecast:
+def gjr(features: Features, training: slice, test: slice) -> Forecast:
     """Return the forecast of GJR-GARCH (Glosten, Jagannathan and Runkle 1993): losses weigh more than gains.
 
     As `garch`, gamma fitted too.
@@ -156,12 +156,12 @@ def gjr(features: VolatilityFeatures, training: slice, test: slice) -> Forecast:
     >>> from hillwalker.finance import load_sp500, volatility_features
     >>> features = volatility_features(load_sp500())
     >>> gjr(features, slice(0, 500), slice(500, 503)).log_variance.round(1).tolist()
-    [-9.9, -9.9, -9.9]
+    [-9.8, -9.8, -9.9]
     """
     return _garch(features, training, test, asymmetric=True)
 
 
-def log_har(features: VolatilityFeatures, training: slice, test: slice) -> Forecast:
+def log_har(features: Features, training: slice, test: slice) -> Forecast:
     """Return the forecast of the log-HAR model, by least squares (Corsi 2009, on logs).
 
     f = b0 + b1 day + b2 week + b3 month
@@ -171,13 +171,13 @@ def log_har(features: VolatilityFeatures, training: slice, test: slice) -> Forec
     >>> from hillwalker.finance import load_sp500, volatility_features
     >>> features = volatility_features(load_sp500())
     >>> log_har(features, slice(0, 500), slice(500, 503)).log_variance.round(2).tolist()
-    [-9.56, -9.56, -9.5]
+    [-9.53, -9.56, -9.55]
     """
     X = features.X[:, [features.names.index(name) for name in HAR_INPUTS]]
     return _judged(features, training, test, _line(features, training, X).predict(X))
 
 
-def log_har_x(features: VolatilityFeatures, training: slice, test: slice) -> Forecast:
+def log_har_x(features: Features, training: slice, test: slice) -> Forecast:
     """Return the forecast of a straight line on all inputs, by least squares: the fair bar.
 
     It knows what the network knows, and only the network's curvature can beat it. It never leaves the range of the
@@ -200,7 +200,7 @@ def log_har_x(features: VolatilityFeatures, training: slice, test: slice) -> For
     return _judged(features, training, test, np.clip(line.predict(features.X), y.min() - margin, y.max() + margin))
 
 
-def boosting(features: VolatilityFeatures, training: slice, test: slice) -> Forecast:
+def boosting(features: Features, training: slice, test: slice) -> Forecast:
     """Return the forecast of gradient-boosted trees on all inputs (scikit-learn's HistGradientBoostingRegressor).
 
     How many trees is chosen on the last fifth of the training rows, after trees grown on those before it whose targets
@@ -237,7 +237,7 @@ def boosting(features: VolatilityFeatures, training: slice, test: slice) -> Fore
     return Forecast(np.asarray(forecast, dtype=np.float64), log_to_mean(y[first:], stages[best]))
 
 
-BASELINES: dict[str, Callable[[VolatilityFeatures, slice, slice], Forecast]] = {
+BASELINES: dict[str, Callable[[Features, slice, slice], Forecast]] = {
     "persistence": persistence,
     "rolling mean": rolling_mean,
     "EWMA": ewma,
@@ -249,25 +249,25 @@ BASELINES: dict[str, Callable[[VolatilityFeatures, slice, slice], Forecast]] = {
 }
 
 
-def _judged(features: VolatilityFeatures, training: slice, test: slice, forecast: Array) -> Forecast:
+def _judged(features: Features, training: slice, test: slice, forecast: Array) -> Forecast:
     """Return the test rows of a forecast for all rows, with the correction that the training rows teach."""
     return Forecast(forecast[test], log_to_mean(features.y[training], forecast[training]))
 
 
-def _centred(features: VolatilityFeatures, training: slice, test: slice, log_of_mean: Array) -> Forecast:
+def _centred(features: Features, training: slice, test: slice, log_of_mean: Array) -> Forecast:
     """Return a forecast that aims at the mean variance as one of the mean log, which lies below it."""
     shift = float((features.y[training] - log_of_mean[training]).mean())
     return _judged(features, training, test, log_of_mean + shift)
 
 
-def _garch(features: VolatilityFeatures, training: slice, test: slice, asymmetric: bool) -> Forecast:
+def _garch(features: Features, training: slice, test: slice, asymmetric: bool) -> Forecast:
     returns = features.column(RETURN)
     parameters = garch_models.fit(returns[training], asymmetric)
     coming = garch_models.mean_ahead(parameters, garch_models.next_variances(parameters, returns), features.horizon)
     return _centred(features, training, test, np.log(coming))
 
 
-def _line(features: VolatilityFeatures, training: slice, X: Array) -> LinearModel:
+def _line(features: Features, training: slice, X: Array) -> LinearModel:
     y = features.y[training]
     if len(y) <= len(HAR_INPUTS) + 1:
         passed = f"{len(y)} training rows for {X.shape[1]} inputs."
