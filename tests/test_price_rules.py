@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from hillwalker.errors import InputError
-from hillwalker.finance import Remark, parkinson_variance, read_prices
+from hillwalker.finance import Remark, load_nasdaq, load_sp500, load_stock, parkinson_variance, read_prices
 from hillwalker.finance.prices import COLUMNS
+from hillwalker.finance.reading import STOCKS
 
 PRICES = ["Open", "High", "Low", "Close"]
 
@@ -37,6 +40,13 @@ def split(frame: pd.DataFrame, day: int, ratio: float) -> pd.DataFrame:
     raw.loc[frame.index[:day], PRICES] *= ratio
     raw.loc[frame.index[:day], "Volume"] /= ratio
     return raw
+
+
+def quoted(ticker: str) -> pd.DataFrame:
+    """Return a real share's prices as they were quoted, without the adjusted close."""
+    path = Path(importlib.util.find_spec("bokeh_sampledata").origin).parent / "_data" / "stocks.csv.gz"
+    frame = pd.read_csv(path)
+    return frame[frame["Ticker"] == ticker].drop(columns=["Ticker", "Adj Close"])
 
 
 def only_remark(prices) -> Remark:
@@ -226,8 +236,11 @@ def test_a_crash_is_no_split():
     within.iloc[40, 1] = within["Close"].iloc[39]
     news = crash.copy()  # it falls over night, and everybody sells
     news.iloc[40, 4] *= 5
-    for prices in (within, news):
-        assert read_prices(prices).notes == ()
+    assert read_prices(within).notes == ()
+    assert read_prices(news).notes == (
+        "1 day that opens at a split's ratio on much more than the usual turnover, kept as news "
+        f"(the first: {frame.index[40].date()})",
+    )
     assert read_prices(split(frame, 40, 1.7)).notes == ()  # a ratio that no split has
 
 
@@ -262,3 +275,32 @@ def test_remarks_survive_a_change_of_the_record():
 def test_an_unknown_choice_for_splits_names_the_known_ones():
     with pytest.raises(InputError, match=r"adjust, keep, refuse(.|\n)*splits='adjust'"):
         read_prices(table(), splits="ajust")
+
+
+def test_a_split_is_seen_on_a_day_that_went_on_moving():
+    """AAPL opened at half the previous close on 2000-06-21, and rose by 10 % until the evening."""
+    raw = split(table(), 40, 2)
+    raw.iloc[40:, :4] *= 1.1
+    raw.iloc[40, [0, 2]] /= 1.1
+    with pytest.raises(InputError, match=r"2:1"):
+        read_prices(raw)
+
+
+@pytest.mark.parametrize("ticker", STOCKS)
+def test_the_splits_of_real_stocks_are_found_without_an_adjusted_close(ticker):
+    """Every split is found, and nothing else: AAPL's crash of 52 % on 2000-09-29 is news."""
+    raw = quoted(ticker)
+    splits = {"AAPL": ["2000-06-21", "2005-02-28"], "MSFT": ["2003-02-18"]}.get(ticker, [])
+    remarks = read_prices(raw, splits="keep").remarks
+    found = {"news" if "news" in remark.what else "split": remark.dates.astype(str).tolist() for remark in remarks}
+    assert found.get("split", []) == splits
+    assert found.get("news", []) == (["2000-09-29"] if ticker == "AAPL" else [])
+    adjusted = load_stock(ticker)
+    days = np.isin(adjusted.dates, np.array(splits, dtype="datetime64[D]"))[1:]
+    returns = np.diff(np.log(read_prices(raw, splits="adjust").close))
+    np.testing.assert_allclose(returns[days], np.diff(np.log(adjusted.close))[days], atol=1e-9)
+
+
+@pytest.mark.parametrize("index", [load_sp500, load_nasdaq])
+def test_no_split_is_seen_in_an_index(index):
+    assert index().notes == read_prices(index().to_frame()).notes

@@ -104,6 +104,35 @@ def test_times_in_utc_that_may_be_another_day_are_asked_about():
     same(read_prices(frame.tz_localize("America/New_York").tz_convert("UTC")), frame)  # 05:00 of the same day
 
 
+def test_text_in_utc_is_treated_like_times_in_utc(tmp_path):
+    frame = table()
+    path = tmp_path / "tokyo.csv"
+    frame.tz_localize("Asia/Tokyo").tz_convert("UTC").to_csv(path)
+    with pytest.raises(InputError, match="40 times in UTC at noon or later"):
+        read_prices(path)
+    same(read_prices(path, time_zone="Asia/Tokyo"), frame)
+    frame.set_axis(frame.index + pd.Timedelta("16:30:00")).tz_localize("Europe/London").to_csv(path)
+    same(read_prices(path, time_zone="Europe/London"), frame)
+    with pytest.raises(InputError, match=r"time_zone='Tokio'(.|\n)*America/New_York"):
+        read_prices(path, time_zone="Tokio")
+
+
+def test_a_dict_of_series():
+    frame = table()
+    local = frame.tz_localize("Asia/Tokyo").reset_index()
+    same(read_prices({name: local[name] for name in local.columns}), frame)
+    polars = in_polars(frame.reset_index())
+    same(read_prices({name: polars[name] for name in polars.columns}), frame)
+    with pytest.raises(InputError, match=r"'Open': a ndarray\.\nExpected: a list or an array, one value a day"):
+        read_prices({**frame, "Date": frame.index, "Open": np.ones((DAYS, 1))})
+
+
+def test_yfinances_csv_read_as_if_it_had_one_header_line(tmp_path):
+    two().xs("LOW", level="Ticker", axis=1, drop_level=False).to_csv(tmp_path / "low.csv")
+    with pytest.raises(InputError, match=r"no column for date(.|\n)*read_prices\(path\)"):
+        read_prices(pd.read_csv(tmp_path / "low.csv"))
+
+
 def test_two_levels_of_columns_in_both_orders():
     both = two()
     for frame in (both, both.swaplevel(axis=1).sort_index(axis=1)):  # the second: group_by="ticker"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hillwalker.errors import InputError, explain
 from hillwalker.finance.prices import Array
+from hillwalker.finance.zones import local
 from hillwalker.tables.files import MISSING
 
 _MISSING = {*MISSING, "-", "--", "<NA>", "NaT"}
@@ -87,12 +88,15 @@ def _number(cell: Any, row: int, name: str, decimal: str) -> float:
         ) from None
 
 
-def days(cells: Any, day_first: bool | None = None) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
-    """Return each cell's calendar day, as written and never shifted to another time zone, and whether it has a time.
+def days(
+    cells: Any, day_first: bool | None = None, time_zone: str | None = None
+) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
+    """Return each cell's calendar day, on the clock that it is written in, and whether it has a time.
 
     ISO dates with or without time and offset, 20240131, 01/31/2024, 31.01.2024, Jan 31, 2024, 31-Jan-2024, dates and
-    datetimes. Which of two numbers is the month is read off the whole column, unless `day_first` says it. Raises
-    InputError naming the row that is no date, or asking for `day_first`.
+    datetimes. Which of two numbers is the month is read off the whole column, unless `day_first` says it. Times with an
+    offset from UTC are converted to `time_zone` if it is given. Raises InputError naming the row that is no date, or
+    asking for `day_first` or `time_zone`.
 
     >>> days(["01/31/2024", "02/01/2024"])[0].tolist()
     [datetime.date(2024, 1, 31), datetime.date(2024, 2, 1)]
@@ -103,6 +107,7 @@ def days(cells: Any, day_first: bool | None = None) -> tuple[NDArray[np.datetime
         if np.isnat(day).any():
             raise _no_date("nothing", int(np.isnat(day).argmax()) + 1)
         return day, stamps != day
+    cells = local(cells, time_zone)
     written = [_written(cell, row) for row, cell in enumerate(cells, 1)]
     if any(date.either_way for date in written) and (_day_is_first(written) if day_first is None else day_first):
         written = [date._replace(month=date.day, day=date.month) if date.either_way else date for date in written]

@@ -35,9 +35,9 @@ def read_prices(
     Columns Date, Open, High, Low, Close, Adj Close and Volume are known in any case and order, and by the names of
     yfinance (two levels too), Yahoo, Stooq, Nasdaq and Investing.com. docs/prices.md lists each oddity and its rule;
     what was met stands in `prices.notes`. Dates are the exchange's: times keep their own time zone, or are converted to
-    `time_zone`. `ticker` picks one of several series; `splits` says what becomes of jumps that look like a split where
-    there is no Adj Close ("refuse", "adjust", "keep"); `day_first` how to read 01/02/2024. No value of a day depends
-    on a later day, but for the common factor of adjusted prices.
+    `time_zone`. `ticker` picks one of several series; `splits` says what becomes of jumps that look like a split and
+    that no Adj Close has mended ("refuse", "adjust", "keep"); `day_first` how to read 01/02/2024. No value of a day
+    depends on a later day, but for the common factor of adjusted prices.
 
     Raises FileError, InputError or InputTypeError, naming what cannot be used and the days or rows.
 
@@ -66,7 +66,7 @@ def read_prices(
                 f"read_prices(source, ticker={tickers[0]!r}), or read_all_prices(source)",
             )
         )
-    return _checked(found[0], name or _name(found[0], source), splits, day_first, least_days)
+    return _checked(found[0], name or _name(found[0], source), splits, day_first, time_zone, least_days)
 
 
 def read_all_prices(
@@ -92,7 +92,7 @@ def read_all_prices(
     for sheet in sheets(source, time_zone):
         name = _name(sheet, source)
         try:
-            all_prices[name] = _checked(sheet, name, splits, day_first, least_days)
+            all_prices[name] = _checked(sheet, name, splits, day_first, time_zone, least_days)
         except InputError as error:
             raise InputError(f"{name}:\n{error}") from None
     return all_prices
@@ -111,6 +111,7 @@ def load_stock(ticker: str) -> Prices:
     ...     print(note)
     3270 days scaled by adjusted close / close (the first: 2000-03-01)
     2 days on which the adjustment jumps like a split; the volume before is scaled too (the first: 2000-06-21)
+    1 day that opens at a split's ratio on much more than the usual turnover, kept as news (the first: 2000-09-29)
     """
     if ticker not in STOCKS:
         raise unknown_name("the stock", ticker, STOCKS, "load_stock({})")
@@ -133,11 +134,13 @@ def _name(sheet: Sheet, source: Any) -> str:
     return Path(source).name.split(".")[0] if isinstance(source, str | Path) else "prices"
 
 
-def _checked(sheet: Sheet, name: str, choice: str, day_first: bool | None, least_days: int) -> Prices:
+def _checked(
+    sheet: Sheet, name: str, choice: str, day_first: bool | None, time_zone: str | None, least_days: int
+) -> Prices:
     """Apply every rule to one sheet, in the order in which they need one another."""
     if choice not in splits.CHOICES:
         raise unknown_name("splits", choice, splits.CHOICES, "read_prices(source, splits={})")
-    dates, timed = cells.days(sheet.columns[DATE], day_first)
+    dates, timed = cells.days(sheet.columns[DATE], day_first, time_zone)
     raw = {field: column for field, column in sheet.columns.items() if field != DATE}
     prices = [column for field, column in raw.items() if field != "volume"]
     decimal = cells.decimal_mark([column for column in prices if not isinstance(column, np.ndarray)], sheet.separator)
@@ -159,8 +162,7 @@ def _checked(sheet: Sheet, name: str, choice: str, day_first: bool | None, least
     rules.mask_volume(days)
     if ADJUSTED in days.columns:
         splits.adjust_by_source(days)
-    else:
-        splits.settle_splits(days, choice)
+    splits.settle_splits(days, choice)
     rules.note_calendar(days)
     finished = {column: days.columns[column] for column in COLUMNS}
     return Prices(name, days.dates, **finished, remarks=tuple(days.remarks))

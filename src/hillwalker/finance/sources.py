@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hillwalker.errors import FileError, InputError, explain
 from hillwalker.finance.cells import is_missing
+from hillwalker.finance.zones import check_zone, refuse_late
 from hillwalker.tables.columns import as_frame
 from hillwalker.tables.files import read_table
 
@@ -54,11 +55,12 @@ def sheets(source: Any, time_zone: str | None = None) -> list[Sheet]:
     Raises FileError or InputError where the file cannot be read or holds no date or no prices, InputTypeError for
     anything else.
     """
+    check_zone(time_zone)
     separator = ","
     if isinstance(source, str | Path):
         names, columns, separator = _from_file(Path(source), time_zone)
     elif isinstance(source, Mapping):
-        names, columns = list(source), list(source.values())
+        names, columns = list(source), [_from_dict(name, column, time_zone) for name, column in source.items()]
     else:
         names, columns = _from_frame(source, time_zone)
     return [Sheet(ticker, found, separator) for ticker, found in _by_ticker(names, columns).items()]
@@ -126,10 +128,19 @@ def _from_frame(source: Any, time_zone: str | None) -> tuple[list[Any], list[Any
         column = frame[name]
         if isinstance(kind, nw.Datetime) and kind.time_zone is not None:
             column = column.dt.convert_time_zone(time_zone) if time_zone else column
-            _check_zone(kind.time_zone, time_zone, column.dt.hour().to_numpy())
+            refuse_late(kind.time_zone, time_zone, column.dt.hour().to_numpy())
             column = column.dt.replace_time_zone(None)
         columns.append(column.to_numpy() if kind.is_numeric() or kind.is_temporal() else column.to_list())
     return list(frame.columns), columns
+
+
+def _from_dict(name: Any, column: Any, time_zone: str | None) -> Any:
+    """Return a list, an array or a series as an array or a list of cells."""
+    if type(column).__module__.startswith("pandas") and np.ndim(column) == 1:
+        return _plain(column, time_zone)
+    if isinstance(column, str) or np.ndim(column) != 1:
+        raise InputError(explain(f"{name!r}: a {type(column).__name__}.", "a list or an array, one value a day."))
+    return column if isinstance(column, np.ndarray) else list(column)
 
 
 def _plain(column: Any, time_zone: str | None) -> Any:
@@ -139,24 +150,11 @@ def _plain(column: Any, time_zone: str | None) -> Any:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         stamps = pd.DatetimeIndex(column)
         stamps = stamps.tz_convert(time_zone) if time_zone else stamps
-        _check_zone(str(stamps.tz), time_zone, stamps.hour.to_numpy())
+        refuse_late(str(stamps.tz), time_zone, stamps.hour.to_numpy())
         return stamps.tz_localize(None).to_numpy()
     if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
         return column.to_numpy() if column.dtype.kind == "M" else list(column)
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _check_zone(zone: str, chosen: str | None, hours: Any) -> None:
-    """Refuse times in UTC that may belong to the next day where the exchange is."""
-    late = np.asarray(hours) >= 12
-    if chosen is None and zone.upper() in ("UTC", "ETC/UTC", "GMT") and late.any():
-        raise InputError(
-            explain(
-                f"{late.sum()} times in UTC at noon or later, which are another day where the exchange may be.",
-                "times in the exchange's own time zone.",
-                'read_prices(source, time_zone="Asia/Tokyo"), or "America/New_York"',
-            )
-        )
 
 
 def field_of(name: Any) -> str | None:
@@ -236,7 +234,10 @@ def _require(found: Mapping[str, Any], names: Sequence[Any]) -> None:
             explain(
                 f"no column for {', '.join(absent)}; there are {listed}.",
                 "columns Date, Open, High, Low, Close and, where known, Volume and Adj Close.",
-                "rename the columns, or give the dates a column of their own",
+                # A frame of three header lines read as if there were one has its dates below the name Price.
+                "pd.read_csv(path, header=[0, 1], index_col=0), or read_prices(path)"
+                if str(names[0]) in ("Price", "Ticker")
+                else "rename the columns, or give the dates a column of their own",
             )
         )
     lengths = {field: len(column) for field, column in found.items()}

@@ -19,6 +19,7 @@ RATIOS = tuple(map(Fraction, ("3/2", "5/2", *map(str, (2, 3, 4, 5, 6, 7, 8, 10, 
 CHOICES = ("refuse", "adjust", "keep")
 _SMALLEST_FACTOR = 1.2  # of a split in the source's own factor: a dividend is less, and leaves the volume as it is
 _PAST = 22  # days that say what is usual
+_SMALLEST_JUMP = 0.3  # of a logarithm; 3:2 is 0.405
 _NEWS = 3.0  # times the usual turnover: then a jump is news, and no split
 
 
@@ -51,17 +52,21 @@ def adjust_by_source(days: Days) -> None:
 
 
 def settle_splits(days: Days, choice: str) -> None:
-    """Refuse, adjust or keep what looks like a split in prices that come without an adjusted close."""
-    found = find_splits(days)
+    """Refuse, adjust or keep what looks like a split, after the source's own adjustment if there was one."""
+    found, news = find_splits(days)
+    days.note(
+        "that opens at a split's ratio on much more than the usual turnover, kept as news",
+        np.isin(np.arange(len(days.dates)), list(news)),
+        f"more than {_NEWS:g} times the usual volume · close was traded, and a split brings no such crowd",
+    )
     if not found:
         return
-    mask = np.zeros(len(days.dates), dtype=bool)
-    mask[list(found)] = True
+    mask = np.isin(np.arange(len(days.dates)), list(found))
     told = ", ".join(f"{days.dates[day]} ({in_words(ratio)})" for day, ratio in list(found.items())[:5])
     if choice == "refuse":
         raise InputError(
             explain(
-                f"{len(found)} jumps of the close that look like a split: {told}.",
+                f"{len(found)} jumps over night that look like a split: {told}.",
                 "prices adjusted for splits, or a column Adj Close.",
                 'read_prices(source, splits="adjust"), or splits="keep" if the price did jump',
             )
@@ -87,28 +92,29 @@ def in_words(ratio: Fraction) -> str:
     return f"{ratio.numerator}:{ratio.denominator}"
 
 
-def find_splits(days: Days) -> dict[int, Fraction]:
-    """Return the rows whose close and open jump by a split's ratio over night, with the ratio.
+def find_splits(days: Days) -> tuple[dict[int, Fraction], dict[int, Fraction]]:
+    """Return the rows that open at a split's ratio to the previous close, with the ratio: splits, and mere news.
 
-    The jump is within twice the past month's noise of the ratio (1 % to 6 %), the day's own range is less than half of
-    it, and no more than three times the usual turnover (volume · close) was traded: news brings more, a split does not.
+    The open is within twice the past month's noise of the ratio (1 % to 6 %), and the day's own range is less than half
+    of the jump. Where more than three times the usual turnover (volume · close) was traded it is news: a split brings
+    no such crowd.
     """
     close = np.log(days.columns["close"])
     overnight = np.r_[0.0, np.log(days.columns["open"][1:]) - close[:-1]]
     returns = np.r_[0.0, np.diff(close)]
     ranges = np.log(days.columns["high"] / days.columns["low"])
     turnover = days.columns["volume"] * days.columns["close"]
-    found: dict[int, Fraction] = {}
-    for day in np.flatnonzero(np.abs(returns) > 0.3):
+    splits: dict[int, Fraction] = {}
+    news: dict[int, Fraction] = {}
+    for day in np.flatnonzero(np.abs(overnight) > _SMALLEST_JUMP):
         past = slice(max(1, day - _PAST), day)
-        usual = [number for number in returns[past] if abs(number) <= 0.3]
+        usual = [number for number in returns[past] if abs(number) <= _SMALLEST_JUMP]
         noise = min(max(2 * float(np.std(usual)) if len(usual) > 4 else 0.04, 0.01), 0.06)
-        ratio = _nearest(-returns[day])
-        expected = -float(np.log(float(ratio)))
-        fits = abs(returns[day] - expected) <= noise and abs(overnight[day] - expected) <= noise
-        if fits and ranges[day] < abs(returns[day]) / 2 and not _is_news(turnover, day):
-            found[int(day)] = ratio
-    return found
+        ratio = _nearest(-overnight[day])
+        jump = -float(np.log(float(ratio)))
+        if abs(overnight[day] - jump) <= noise and ranges[day] < abs(jump) / 2:
+            (news if _is_news(turnover, day) else splits)[int(day)] = ratio
+    return splits, news
 
 
 def _nearest(log_ratio: float) -> Fraction:
