@@ -157,7 +157,9 @@ def test_many_contradictions_are_refused():
         read_prices(mixed)
 
 
-@pytest.mark.parametrize(("column", "value"), [("Low", 0), ("Close", -37.63), ("Open", np.inf), ("Volume", -1)])
+@pytest.mark.parametrize(
+    ("column", "value"), [("Low", 0), ("Close", -37.63), ("Open", np.inf), ("Volume", -1), ("Volume", np.inf)]
+)
 def test_prices_that_have_no_logarithm_are_refused(column, value):
     frame = table()
     frame.loc[frame.index[[10, 12]], column] = value
@@ -266,6 +268,12 @@ def test_a_later_split_changes_earlier_days_by_a_common_factor_only():
     np.testing.assert_allclose(parkinson_variance(early), parkinson_variance(whole)[:40], rtol=1e-9)
 
 
+def test_a_record_refuses_an_infinite_volume():
+    prices = read_prices(table())
+    with pytest.raises(InputError, match="volume with 60 negative or infinite values"):
+        dataclasses.replace(prices, volume=np.full(60, np.inf))
+
+
 def test_remarks_survive_a_change_of_the_record():
     prices = read_prices(table()[::-1])
     renamed = dataclasses.replace(prices, name="other")
@@ -299,6 +307,13 @@ def test_the_splits_of_real_stocks_are_found_without_an_adjusted_close(ticker):
     days = np.isin(adjusted.dates, np.array(splits, dtype="datetime64[D]"))[1:]
     returns = np.diff(np.log(read_prices(raw, splits="adjust").close))
     np.testing.assert_allclose(returns[days], np.diff(np.log(adjusted.close))[days], atol=1e-9)
+
+
+def test_in_a_wild_series_a_jump_has_to_be_near_a_ratio_all_the_same():
+    frame = table()
+    frame[PRICES] = 100 * (frame[PRICES] / 100) ** 5
+    ratio = 1.6 * frame["Open"].iloc[40] / frame["Close"].iloc[39]
+    assert read_prices(split(frame, 40, ratio)).notes == ()  # 6.5 % from 3:2, where days move by 3.5 %
 
 
 @pytest.mark.parametrize("index", [load_sp500, load_nasdaq])

@@ -12,6 +12,7 @@ import pytest
 
 from hillwalker.errors import FileError, InputError, InputTypeError, MissingDependencyError
 from hillwalker.finance import load_nasdaq, load_stock, read_all_prices, read_prices
+from hillwalker.finance.cells import decimal_mark
 from hillwalker.finance.prices import COLUMNS
 
 DAYS = 40
@@ -113,6 +114,9 @@ def test_text_in_utc_is_treated_like_times_in_utc(tmp_path):
     same(read_prices(path, time_zone="Asia/Tokyo"), frame)
     frame.set_axis(frame.index + pd.Timedelta("16:30:00")).tz_localize("Europe/London").to_csv(path)
     same(read_prices(path, time_zone="Europe/London"), frame)
+    year = table(260)
+    year.set_axis(year.index + pd.Timedelta("16:30:00")).tz_localize("Europe/London").to_csv(path)
+    same(read_prices(path), year)  # +00:00 in winter and +01:00 in summer is no UTC
     with pytest.raises(InputError, match=r"time_zone='Tokio'(.|\n)*America/New_York"):
         read_prices(path, time_zone="Tokio")
 
@@ -145,6 +149,15 @@ def test_two_levels_of_columns_in_both_orders():
     same(read_prices(one), table(seed=2))
     same(read_prices(both.reset_index(), ticker="LOW"), table(seed=2))
     assert read_prices(one, "Lowe's").name == "Lowe's"
+
+
+def test_tickers_that_are_words_of_the_columns():
+    # Opendoor and Lowe's; a further column ("Stock") is unknown, so that counting known words would mislead.
+    both = pd.concat({"OPEN": table(seed=1).assign(Stock=1.0), "LOW": table(seed=2)}, axis=1)
+    for frame in (both, both.swaplevel(axis=1)):
+        prices = read_all_prices(frame)
+        same(prices["OPEN"], table(seed=1))
+        same(prices["LOW"], table(seed=2))
 
 
 def test_a_ticker_in_a_column():
@@ -240,7 +253,7 @@ def test_dialects_of_csv(tmp_path):
         ),
     }
     for header, line in dialects.items():
-        path.write_text("\n".join([header, *rows_as(frame, line)]) + "\n", encoding="utf-8-sig")
+        path.write_text("\n".join(["# from somewhere", header, *rows_as(frame, line)]) + "\n", encoding="utf-8-sig")
         same(read_prices(path), frame)
     with gzip.open(tmp_path / "prices.csv.gz", "wt") as file:
         file.write(path.read_text(encoding="utf-8-sig"))
@@ -270,6 +283,23 @@ def test_investing_com(tmp_path, date):
     )
     frame.loc[frame.index[-1], "Volume"] = np.nan
     same(prices, frame.round(2), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("cells", "separator", "mark"),
+    [
+        (["1,234", "5.5"], ";", "."),
+        (["1,234", "987,655"], ";", ","),
+        (["1,234", "987,655"], ",", "."),
+        (["1,234", "1,5"], ",", ","),
+        (["1.234,567"], ",", ","),
+        (["1,23,456.7"], ";", "."),
+        (["1,085 "], "\t", ","),
+        ([1.5, None, ""], ";", "."),
+    ],
+)
+def test_which_mark_is_decimal(cells, separator, mark):
+    assert decimal_mark([cells], separator) == mark
 
 
 def test_day_and_month_are_told_apart_by_the_whole_column():

@@ -140,8 +140,8 @@ def mend_ranges(days: Days) -> None:
     """Widen a range that rounding has cut off; leave out days that contradict themselves; refuse too many of them."""
     open_, high, low, close = (days.columns[name] for name in _PRICES)
     upper, lower = np.maximum(open_, close), np.minimum(open_, close)
-    # The low above the high counts as well: then open and close cannot both lie between.
-    excess = np.maximum(np.maximum(upper / high, low / lower), low / high) - 1
+    # A low above the high needs no case of its own: open and close cannot lie between them.
+    excess = np.maximum(upper / high, low / lower) - 1
     rounding, wrong = (excess > 0) & (excess <= ROUNDING), excess > ROUNDING
     if wrong.mean() > MOST_CONTRADICTIONS:
         raise InputError(
