@@ -1,6 +1,7 @@
 """Daily prices as one frozen record, checked; and the variance that one day's range shows.
 
-Nothing here repairs data: what is wrong is refused or reported by name and count.
+Nothing here repairs data: what is wrong is refused or reported by name and count. Data as they come are read, and
+repaired by rule, in `reading.py`.
 """
 
 from __future__ import annotations
@@ -15,18 +16,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hillwalker import records
 from hillwalker.errors import InputError, explain, missing_dependency
 
 Array = NDArray[np.float64]
+Dates = NDArray[np.datetime64]
 TRADING_DAYS = 252  # a year
+COLUMNS = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One oddity of the data: what it is, on which days, and the rule that was applied.
+
+    >>> days = np.array(["2024-01-03", "2024-01-09"], dtype="datetime64[D]")
+    >>> print(Remark("without volume", days, "the volume is unknown on these days"))
+    2 days without volume (the first: 2024-01-03)
+    """
+
+    what: str
+    dates: Dates
+    rule: str
+
+    @property
+    def count(self) -> int:
+        """The number of days."""
+        return len(self.dates)
+
+    def __str__(self) -> str:
+        return f"{self.count} {'day' if self.count == 1 else 'days'} {self.what} (the first: {self.dates[0]})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the remark as plain JSON values: what, count, dates, rule."""
+        return {"what": self.what, "count": self.count, "dates": self.dates.astype(str).tolist(), "rule": self.rule}
 
 
 @dataclass(frozen=True)
 class Prices:
     """Daily prices of one series, oldest first; every array has shape (days,).
 
-    Raises InputError where dates repeat or run backwards, where a price is missing, zero or negative, or where a day's
-    low, open, close and high contradict one another.
+    `volume` is NaN where it is unknown; `remarks` says what `read_prices` met and did. Raises InputError where dates
+    repeat or run backwards, where a price is missing, zero or negative, or where a day's low, open, close and high
+    contradict one another.
 
     >>> dates = np.array(["2024-01-02", "2024-01-03"], dtype="datetime64[D]")
     >>> day = np.array([100.0, 101.0])
@@ -35,18 +66,19 @@ class Prices:
     """
 
     name: str
-    dates: NDArray[np.datetime64]
+    dates: Dates
     open: Array
     high: Array
     low: Array
     close: Array
     volume: Array
+    remarks: tuple[Remark, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no feature can be made from."""
         check_dates(self.dates)
-        for name in ("open", "high", "low", "close", "volume"):
-            check_column(name, getattr(self, name), self.dates, zero_allowed=name == "volume")
+        for name in COLUMNS:
+            check_column(name, getattr(self, name), self.dates)
         below = np.minimum(self.open, self.close) < self.low
         above = np.maximum(self.open, self.close) > self.high
         if (wrong := below | above).any():
@@ -59,23 +91,39 @@ class Prices:
             )
 
     @property
+    def oddities(self) -> tuple[Remark, ...]:
+        """All that is odd: days without volume or without a range, then the remarks of reading."""
+        seen = (
+            ("without volume", ~(self.volume > 0), "the volume is unknown (NaN): nothing is computed from it"),
+            ("whose high equals its low", self.high == self.low, "the range shows no variance: proxies of it are NaN"),
+        )
+        return (*(Remark(what, self.dates[mask], rule) for what, mask, rule in seen if mask.any()), *self.remarks)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is odd about the data, each with its count and first day; empty where nothing is."""
-        return tuple(
-            f"{mask.sum()} {'day' if mask.sum() == 1 else 'days'} {what} (the first: {self.dates[mask][0]})"
-            for what, mask in (
-                ("without volume", self.volume == 0),
-                ("whose high equals its low", self.high == self.low),
-            )
-            if mask.any()
-        )
+        return tuple(str(remark) for remark in self.oddities)
+
+    def to_frame(self) -> Any:
+        """Return the days as a pandas frame with the dates as index, or as a polars frame without pandas.
+
+        Raises MissingDependencyError if neither is installed.
+        """
+        columns = {name: getattr(self, name) for name in COLUMNS}
+        return records.to_frame({"date": self.dates.astype("datetime64[ns]"), **columns}, "date", "prices.to_frame()")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain JSON values; dates as text, an unknown volume as None."""
+        columns = {name: records.plain(getattr(self, name)) for name in COLUMNS}
+        oddities = [remark.to_dict() for remark in self.oddities]
+        return {"name": self.name, "dates": self.dates.astype(str).tolist(), **columns, "remarks": oddities}
 
     def __len__(self) -> int:
         """Return the number of days."""
         return len(self.dates)
 
 
-def check_dates(dates: NDArray[np.datetime64]) -> None:
+def check_dates(dates: Dates) -> None:
     """Raise InputError unless every date is later than the one before it."""
     steps = np.diff(dates).astype("int64")
     if (repeated := steps == 0).any():
@@ -96,18 +144,21 @@ def check_dates(dates: NDArray[np.datetime64]) -> None:
         )
 
 
-def check_column(name: str, values: Array, dates: NDArray[np.datetime64], zero_allowed: bool) -> None:
-    """Raise InputError unless the column is as long as the dates, finite and positive (or zero, where allowed)."""
+def check_column(name: str, values: Array, dates: Dates) -> None:
+    """Raise InputError unless the column is as long as the dates, and finite and positive; volume may be 0 or NaN."""
     if values.shape != dates.shape:
         raise InputError(
             explain(f"{name} of shape {values.shape}, dates of shape {dates.shape}.", "one value a day in each column.")
         )
-    wrong = ~np.isfinite(values) | (values < 0 if zero_allowed else values <= 0)
+    if name == "volume":
+        wrong, what, expected = (values < 0) | np.isinf(values), "negative or infinite", "of 0 or more, or NaN,"
+    else:
+        wrong, what, expected = ~(np.isfinite(values) & (values > 0)), "missing, negative or zero", "above 0"
     if wrong.any():
         raise InputError(
             explain(
-                f"{name} with {wrong.sum()} missing, negative or zero values, the first on {dates[wrong][0]}.",
-                f"a number {'of 0 or more' if zero_allowed else 'above 0'} on every day.",
+                f"{name} with {wrong.sum()} {what} values, the first on {dates[wrong][0]}.",
+                f"a number {expected} on every day.",
                 "leave out these days, or take another source of prices",
             )
         )
@@ -125,19 +176,36 @@ def load_sp500() -> Prices:
     >>> len(prices), str(prices.dates[0]), str(prices.dates[-1])
     (5031, '1999-01-04', '2018-12-31')
     """
+    return _shipped_with_arch("sp500", "S&P 500")
+
+
+def load_nasdaq() -> Prices:
+    """Return the NASDAQ Composite's daily prices from 1999 to 2018 (5,031 days), from the file that arch ships.
+
+    Two of its days have no volume. Raises MissingDependencyError where arch is not installed.
+
+    >>> prices = load_nasdaq()
+    >>> len(prices), str(prices.dates[0]), prices.notes
+    (5031, '1999-01-04', ('2 days without volume (the first: 2015-05-12)',))
+    """
+    return _shipped_with_arch("nasdaq", "NASDAQ Composite")
+
+
+def _shipped_with_arch(index: str, name: str) -> Prices:
+    """Read one of arch's files without importing arch."""
     package = importlib.util.find_spec("arch")
     if package is None or package.origin is None:
-        raise missing_dependency("arch", "S&P 500 prices, shipped with arch", "finance")
-    path = Path(package.origin).parent / "data" / "sp500" / "sp500.csv.gz"
+        raise missing_dependency("arch", f"{name} prices, shipped with arch", "finance")
+    path = Path(package.origin).parent / "data" / index / f"{index}.csv.gz"
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     columns: dict[str, Any] = {
-        name.lower(): np.array([float(row[name]) for row in rows])
-        for name in ("Open", "High", "Low", "Close", "Volume")
+        column: np.array([float(row[column.capitalize()]) for row in rows]) for column in COLUMNS
     }
+    columns["volume"] = np.where(columns["volume"] > 0, columns["volume"], np.nan)
     months_days_years = [[int(part) for part in row["Date"].split("/")] for row in rows]  # 1/4/1999
     dates = np.array([f"{y:04}-{m:02}-{d:02}" for m, d, y in months_days_years], dtype="datetime64[D]")
-    return Prices("S&P 500", dates, **columns)
+    return Prices(name, dates, **columns)
 
 
 def parkinson_variance(prices: Prices) -> Array:
