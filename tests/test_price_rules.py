@@ -187,6 +187,10 @@ def test_too_few_days_are_refused():
     with pytest.raises(InputError, match="29 days of prices"):
         read_prices(table(29))
     assert len(read_prices(table(29), least_days=29)) == 29
+    frame = table(31)
+    frame.iloc[5:7, 0] = np.nan
+    with pytest.raises(InputError, match=r"29 days of prices \(2 days with a missing price, left out"):
+        read_prices(frame)
 
 
 def test_an_adjusted_close_scales_all_prices_and_the_volume_at_splits_only():

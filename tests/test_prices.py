@@ -129,6 +129,14 @@ def test_a_dict_of_series():
     same(read_prices({name: polars[name] for name in polars.columns}), frame)
     with pytest.raises(InputError, match=r"'Open': a ndarray\.\nExpected: a list or an array, one value a day"):
         read_prices({**frame, "Date": frame.index, "Open": np.ones((DAYS, 1))})
+    with pytest.raises(InputError, match=r"open \[1\] in row 1"):
+        read_prices({"Date": ["2024-01-02"] * 2, "Open": [[1], [1, 2]], "High": [2, 2], "Low": [1, 1], "Close": [1, 1]})
+
+
+@pytest.mark.parametrize("source", [{}, pd.DataFrame(), pl.DataFrame()], ids=["dict", "pandas", "polars"])
+def test_nothing_at_all(source):
+    with pytest.raises(InputError, match=r"no column for date, open, high, low, close; there are none\."):
+        read_prices(source)
 
 
 def test_yfinances_csv_read_as_if_it_had_one_header_line(tmp_path):

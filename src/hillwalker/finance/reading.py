@@ -153,9 +153,12 @@ def _checked(
     rules.drop_incomplete(days)
     rules.refuse_not_positive(days)
     if len(days.dates) < max(least_days, 1):
+        before = f" ({'; '.join(map(str, days.remarks))})" if days.remarks else ""
         raise InputError(
             explain(
-                f"{len(days.dates)} days of prices.", f"{least_days} days or more.", "read_prices(..., least_days=2)"
+                f"{len(days.dates)} days of prices{before}.",
+                f"{least_days} days or more.",
+                "a longer series, or read_prices(..., least_days=2)",
             )
         )
     rules.mend_ranges(days)

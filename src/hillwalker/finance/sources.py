@@ -136,10 +136,10 @@ def _from_frame(source: Any, time_zone: str | None) -> tuple[list[Any], list[Any
 
 def _from_dict(name: Any, column: Any, time_zone: str | None) -> Any:
     """Return a list, an array or a series as an array or a list of cells."""
-    if type(column).__module__.startswith("pandas") and np.ndim(column) == 1:
-        return _plain(column, time_zone)
-    if isinstance(column, str) or np.ndim(column) != 1:
+    if isinstance(column, str) or not hasattr(column, "__len__") or getattr(column, "ndim", 1) != 1:
         raise InputError(explain(f"{name!r}: a {type(column).__name__}.", "a list or an array, one value a day."))
+    if type(column).__module__.startswith("pandas"):
+        return _plain(column, time_zone)
     return column if isinstance(column, np.ndarray) else list(column)
 
 
@@ -229,14 +229,14 @@ def _take(column: Any, rows: NDArray[np.intp]) -> Any:
 def _require(found: Mapping[str, Any], names: Sequence[Any]) -> None:
     absent = [field for field in (DATE, "open", "high", "low", "close") if field not in found]
     if absent:
-        listed = ", ".join(map(str, names[:12]))
+        listed = ", ".join(map(str, names[:12])) or "none"
         raise InputError(
             explain(
                 f"no column for {', '.join(absent)}; there are {listed}.",
                 "columns Date, Open, High, Low, Close and, where known, Volume and Adj Close.",
                 # A frame of three header lines read as if there were one has its dates below the name Price.
                 "pd.read_csv(path, header=[0, 1], index_col=0), or read_prices(path)"
-                if str(names[0]) in ("Price", "Ticker")
+                if names and str(names[0]) in ("Price", "Ticker")
                 else "rename the columns, or give the dates a column of their own",
             )
         )
