@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker import config as config
     from hillwalker import diagnosis as diagnosis
     from hillwalker import errors as errors
+    from hillwalker import finance as finance
     from hillwalker import hills as hills
     from hillwalker import initializers as initializers
     from hillwalker import layers as layers
@@ -47,9 +48,9 @@ if TYPE_CHECKING:  # what an editor sees; at run time `__getattr__` imports it
     from hillwalker.seeing.landscape import landscape as landscape
 
 _ROOMS = (
-    "activations", "backend", "callbacks", "choosing", "config", "diagnosis", "errors", "hills", "initializers",
-    "layers", "lesson", "losses", "metrics", "models", "optimizers", "plots", "quiz", "regularizers", "schedules",
-    "seeing", "utils",
+    "activations", "backend", "callbacks", "choosing", "config", "diagnosis", "errors", "finance", "hills",
+    "initializers", "layers", "lesson", "losses", "metrics", "models", "optimizers", "plots", "quiz", "regularizers",
+    "schedules", "seeing", "utils",
 )  # fmt: skip
 _NAMES = {
     "Input": "layers",
