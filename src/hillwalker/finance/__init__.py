@@ -18,6 +18,7 @@ from hillwalker.finance.prices import (
     load_sp500,
     parkinson_variance,
 )
+from hillwalker.finance.prove import Proof, prove_no_leak
 from hillwalker.finance.proxies import (
     PROXIES,
     garman_klass_variance,
@@ -36,6 +37,7 @@ __all__ = [
     "Features",
     "Forecast",
     "Prices",
+    "Proof",
     "Remark",
     "SeriesForecasts",
     "Settings",
@@ -63,6 +65,7 @@ __all__ = [
     "persistence",
     "pooled_diebold_mariano",
     "positions",
+    "prove_no_leak",
     "qlike",
     "read_all_prices",
     "read_prices",
