@@ -127,6 +127,15 @@ def test_gains_beyond_all_measure_are_said_in_words():
     assert max(map(len, table([long, *gains]))) <= 98
 
 
+def test_where_next_to_nothing_can_be_gained_it_is_said_what_the_percents_are_of():
+    assert "100 % is the way from 2 (always predicting the same) to 0.82" in str(changes())
+    assert "over a constant prediction" in changes().plot().axes[0].get_xlabel()
+    worse = changes(better=(-2.0,))
+    worse.__dict__["constants"] = np.ones(3)
+    assert "100 % is 2 % of 1 (always predicting the same), since the best seen is 1.02" in str(worse)
+    assert "2 % of a constant" in worse.plot().axes[0].get_xlabel()
+
+
 def test_weapons_are_shown_winner_first_with_what_more_rows_bring():
     made = diagnosis(experiment=changes(), weapons=weapons(), rows=ROWS)
     against = str(made).split("Against overfitting:\n")[1]

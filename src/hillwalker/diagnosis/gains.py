@@ -106,7 +106,14 @@ def text(changes: Changes) -> str:
 def measure(changes: Changes) -> str:
     """Return in one sentence what the percents are of."""
     constant, best = rounded(changes.constant_loss), rounded(changes.best_loss)
+    if gains_little(changes):
+        return f"100 % is 2 % of {constant} (always predicting the same), since the best seen is {best}."
     return f"100 % is the way from {constant} (always predicting the same) to {best} (the best seen)."
+
+
+def gains_little(changes: Changes) -> bool:
+    """Return whether next to nothing can be gained, so that percents are of the least that would be something."""
+    return changes.scale > changes.constant_loss - changes.best_loss
 
 
 def are_weapons(changes: Changes) -> bool:

@@ -79,11 +79,11 @@ def _experiments(diagnosis: Diagnosis) -> list[tuple[str, list[str]]]:
     """Return what was tried as pairs of a heading and lines; the findings have told what follows from it."""
     told = []
     if diagnosis.experiment is not None:
-        changes, where = diagnosis.experiment, "diagnosis.experiment.to_frame()"
+        changes, where = diagnosis.experiment, "diagnosis.experiment.to_frame(), the page and JSON"
         lines = gains.table(changes.gains, MOST, where)
         told.append(("Tried", [*_indented(lines), *_wrapped(f"{gains.ERRORS} {gains.measure(changes)}", "  ")]))
     if diagnosis.weapons is not None:
-        weapons, where = diagnosis.weapons, "diagnosis.weapons.to_frame()"
+        weapons, where = diagnosis.weapons, "diagnosis.weapons.to_frame(), the page and JSON"
         lines = [*gains.table(weapons.gains, WEAPONS, where), gains.found(weapons)]
         more = [] if diagnosis.rows is None else _wrapped(diagnosis.rows.sentence, "  ")
         told.append(("Against overfitting", [*_indented(lines), *more]))

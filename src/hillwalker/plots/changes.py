@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hillwalker.diagnosis.changes import MATTERS
-from hillwalker.diagnosis.gains import are_weapons, ranked
+from hillwalker.diagnosis.gains import are_weapons, gains_little, ranked
 from hillwalker.plots import BLUE, GREEN, GREY, VERMILION, legend_below, new_figure, style
 
 if TYPE_CHECKING:
@@ -43,7 +43,12 @@ def height_of(tried: Changes) -> float:
 def draw_changes(axes: Axes, tried: Changes, title: str) -> None:
     """Draw the gains into axes, without the legend."""
     gains = ranked(tried.gains)[::-1]
-    style(axes, "gain ± one standard error,\n% of what can be gained over a constant prediction", "", title)
+    whole = (
+        "2 % of a constant prediction's loss"
+        if gains_little(tried)
+        else "what can be gained over a constant prediction"
+    )
+    style(axes, f"gain ± one standard error,\n% of {whole}", "", title)
     kinds = (("at_end", BLUE, "o", 0.13, "at the last epoch"), ("stopped", VERMILION, "s", -0.13, "where best stopped"))
     lowest, highest = -SPAN, SPAN
     for name, color, marker, lift, label in kinds:
