@@ -2,7 +2,7 @@
 
 The same fit in turns: bare (history alone, which every fit keeps), with the bar (drawn into memory), with
 CSVLogger, with both, with a Watcher. The share is of the bare fit's time in the same round; the median is over rounds.
-Short trainings, of which there are more rounds, begin with a new model each; the others go on with one model.
+Each training begins with a new model; of short ones there are more rounds.
 Timed is the process's own processor time, which stands still while other processes have the core.
 """
 
@@ -33,8 +33,8 @@ WAYS = {  # verbose, the callbacks' names
 }  # fmt: skip
 
 
-def turn_of(widths: tuple[int, ...], rows: int, afresh: bool) -> Callable[[str, int], float]:
-    """Return a function that trains a model, or a new one each time, in one of the ways: seconds an epoch."""
+def turn_of(widths: tuple[int, ...], rows: int) -> Callable[[str, int], float]:
+    """Return a function that trains a new model for some epochs in one of the ways: seconds an epoch."""
     import numpy as np
 
     import hillwalker as hw
@@ -43,23 +43,17 @@ def turn_of(widths: tuple[int, ...], rows: int, afresh: bool) -> Callable[[str, 
     x = generator.normal(size=(rows, widths[0])).astype("float32")
     y = np.sin(x[:, :1]) + x[:, 1:2]
 
-    def made() -> hw.Sequential:
+    def turn(way: str, epochs: int) -> float:
         hidden = [hw.layers.Dense(width, activation="relu") for width in widths[1:-1]]
         model = hw.Sequential([hw.Input((widths[0],)), *hidden, hw.layers.Dense(widths[-1])])
         model.compile(optimizer="adam", loss="mse")
-        return model
-
-    one = made()
-
-    def turn(way: str, epochs: int) -> float:
-        model = made() if afresh else one
         verbose, names = WAYS[way]
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-            chosen = {
+            made = {
                 "CSVLogger": lambda: hw.callbacks.CSVLogger(str(Path(folder) / "log.csv")),
                 "Watcher": lambda: hw.callbacks.Watcher(verbose=0),
             }
-            callbacks = [chosen[name]() for name in names]
+            callbacks = [made[name]() for name in names]
             started = time.process_time()
             model.fit(x, y, batch_size=32, epochs=epochs, verbose=verbose, callbacks=callbacks)
             return (time.process_time() - started) / epochs
@@ -81,7 +75,7 @@ def main() -> None:
     rows: Rows = [("one core", "bare, µs an epoch", *(f"{way}, % more" for way in list(WAYS)[1:]))]
     for name, (widths, count, epochs, times_as_many) in NETWORKS.items():
         print(name, file=sys.stderr)
-        turn = turn_of(widths, count, afresh=times_as_many > 1)
+        turn = turn_of(widths, count)
         for way in WAYS:
             turn(way, 3)  # imports, first memory
         ways = list(WAYS)

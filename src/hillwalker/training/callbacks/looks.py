@@ -21,7 +21,7 @@ from hillwalker.training.batches import Data
 Array = NDArray[Any]
 
 SAMPLE = 64  # rows that are looked at first for dead units
-STRETCH = 4096  # rows that are looked at together, where all are
+STRETCH = 256  # rows that are looked at together, where all are: what stays in the cache, and is no work for threads
 ROWS = 256  # rows whose predictions are compared with their mean
 SETTLED = 20  # steps after which units no longer die from one step to the next
 
@@ -68,8 +68,10 @@ def dead_units(state: Any, data: Data, share: float) -> dict[str, tuple[int, int
     count = len(data)
     rows = _sample(count, SAMPLE)
     alive = _alive(state, data, rows)
-    if len(rows) < count and _deader(alive, share):
+    if len(rows) < count:
         for start in range(0, count, STRETCH):
+            if not _deader(alive, share):
+                break
             for name, units in _alive(state, data, np.arange(start, min(start + STRETCH, count))).items():
                 alive[name] |= units
     return {name: (int((~units).sum()), len(units)) for name, units in _deader(alive, share).items()}
