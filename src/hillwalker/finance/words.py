@@ -77,6 +77,11 @@ def interval_sentences(study: VolatilityStudy) -> list[str]:
                 f"{result.name}: {found.share:.1%} of {found.days:,} days lay within the {level:.0%} interval "
                 f"(95 % sure: {found.low:.1%} to {found.high:.1%})."
             )
+        if result.seeds is not None and study.walk.settings.seeds > 1:
+            said.append(
+                f"{result.name}: {result.seeds.share:.1%} lay where 90 % of the seeds do: their band shows how far the "
+                "networks agree, not how far off they are."
+            )
     return said
 
 
