@@ -132,6 +132,8 @@ def test_prices_come_in_any_shape(tmp_path):
         prices_of([prices, prices])
     with pytest.raises(InputTypeError, match="None"):
         volatility(None)
+    with pytest.raises(InputTypeError, match="settings=3"):
+        volatility(prices, settings=3)
 
 
 def test_few_days_are_forecast_but_not_tested():

@@ -237,6 +237,9 @@ def volatility(
     series = prices_of(prices)
     features = common({name: volatility_features(one, horizon, proxy, open_end=True) for name, one in series.items()})
     how = settings if settings is not None else Settings()
+    if not isinstance(how, Settings):
+        fix = "volatility(prices, settings=Settings(units=(32,)))"
+        raise InputTypeError(explain(f"settings={settings!r}.", "hillwalker.finance.Settings.", fix))
     if seeds is not None:
         how = replace(how, seeds=checks.positive_integer("seeds", seeds, "volatility(prices, seeds=20)"))
     told: dict[str, Any] = {"refits": refits, "first": first, "length": length, "panel": panel, "warm": warm}

@@ -104,6 +104,8 @@ def reading_sentences(study: VolatilityStudy) -> list[str]:
             f"{name}: validation is best after {best[len(best) // 2]} epochs (the median of {len(best)} windows, from "
             f"{best[0]} to {best[-1]}); its curves read as: {verdicts}."
         )
+        if walk is study.walk and walk.settings.line == "held" and "no-signal" in counts:
+            said.append('"no-signal" there: what HAR-X leaves over cannot be told from noise.')
     return said
 
 
