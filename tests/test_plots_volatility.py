@@ -121,7 +121,7 @@ def test_windows_are_evenly_chosen_and_named_with_what_was_read(one):
     assert titles(figure)[0].splitlines() == [str(one.walk.windows[0].start), one.readings[0][1].verdict]
     assert titles(figure)[7].splitlines()[0] == str(one.walk.windows[-1].start)
     above, below = (part.get_suptitle() for part in figure.subfigs)
-    assert above == f"The network on its line: 8 of {len(found)} windows"
+    assert above == f"The network on its line, 8 of {len(found)} windows"
     assert below.startswith("The network alone")
 
 

@@ -143,7 +143,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], best: int | None 
 def _left_out(study: VolatilityStudy) -> Parts:
     lost = [one.name for one in study.walk.series[MOST_SERIES:]]
     call = "hillwalker.plots.plot_forecasts(study, series=[...])"
-    return [f"Not drawn here: {words.listed(lost)}; {call} draws them."] if lost else []
+    return [f"The pictures leave out {words.listed(lost)}; {call} draws them."] if lost else []
 
 
 # --- the forecasts ----------------------------------------------------------------------------------------------------

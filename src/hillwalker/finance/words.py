@@ -37,7 +37,7 @@ def facts(study: VolatilityStudy) -> list[tuple[str, str]]:
     units = "-".join(str(units) for units in settings.units)
     line = {"held": "on HAR-X, which it is added to", "trained": "started at HAR-X", "none": "without a line"}
     cadence = f"every {walk.refits} days" if walk.refits else "at the windows given"
-    told.append(("Refits", f"{cadence}, {len(walk.windows):,} windows, all past days learned from"))
+    told.append(("Refits", f"{cadence}, {counted(len(walk.windows), 'window')}, all past days learned from"))
     if epochs:
         chosen = f"{min(epochs)} to {max(epochs)} epochs, chosen in each window's own past"
         together = "; all series together" if walk.panel else ""
@@ -57,6 +57,15 @@ def score_rows(result: SeriesResult) -> tuple[list[str], list[list[str]]]:
         stays = "" if best is None else "yes" if model in best.included else "no"
         rows.append([model, *(f"{scores[name]:.3f}" if name in scores else "" for name in SCORES), p, stays])
     return head, rows
+
+
+def counted(count: int, word: str) -> str:
+    """Return a number and its word, in singular or plural.
+
+    >>> counted(1, "window"), counted(1200, "window")
+    ('1 window', '1,200 windows')
+    """
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def lines_of(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -98,8 +107,8 @@ def reading_sentences(study: VolatilityStudy) -> list[str]:
             counts[found.verdict] = counts.get(found.verdict, 0) + 1
         verdicts = ", ".join(f"{verdict} in {count}" for verdict, count in sorted(counts.items(), key=lambda p: -p[1]))
         said.append(
-            f"{name}: validation is best after {best[len(best) // 2]} epochs (the median of {len(best)} windows, from "
-            f"{best[0]} to {best[-1]}); its curves read as: {verdicts}."
+            f"{name}: validation is best after {best[len(best) // 2]} epochs (the median of "
+            f"{counted(len(best), 'window')}, from {best[0]} to {best[-1]}); its curves read as: {verdicts}."
         )
     return said
 
@@ -143,10 +152,13 @@ def box_sentences(study: VolatilityStudy) -> list[str]:
     said = []
     if study.walk.interrupted:
         last = max(str(one.dates[-1]) for one in study.walk.series)
-        said.append(f"Interrupted: forecasts end at {last}, after {len(study.walk.windows):,} windows.")
+        said.append(f"Interrupted: forecasts end at {last}, after {counted(len(study.walk.windows), 'window')}.")
     if not study.pooled:
         return [*said, "Nothing was tested: too few days have come, or nothing stands beside the network."]
     sentences = study.sentences
+    series = next(iter(study.pooled.values())).series
+    if series > 1:
+        sentences[0] = f"Over all {series} series: t{sentences[0][1:]}"
     if study.verdict == "untested":
         return [*said, *sentences, "HAR-X, the straight line on the same inputs, was not tried: it is the fair bar."]
     rest = [test for name, test in study.pooled.items() if f"-{name}" not in study.verdict]
@@ -154,9 +166,7 @@ def box_sentences(study: VolatilityStudy) -> list[str]:
     beaten = f"It beats {listed(losing)} (p < .05 each)." if losing else ""
     # What it beats is one list; what it does not beat is said in full, and so is what Holm's correction leaves.
     others = [one for one in sentences[1:] if not one.startswith("The network beats")]
-    several = len(study.results) > 1
-    first = f"Over all {len(study.results)} series: t{sentences[0][1:]}" if several else sentences[0]
-    return [*said, first, *([beaten] if beaten else []), *others]
+    return [*said, sentences[0], *([beaten] if beaten else []), *others]
 
 
 def listed(names: Sequence[str]) -> str:

@@ -142,7 +142,8 @@ def plot_coverage(study: VolatilityStudy) -> Figure:
         shown = sorted({year for years in yearly_coverage(one).values() for year in years})
         step = 1 + len(shown) // 20
         axes.set_xticks(shown[::step], [str(year) for year in shown[::step]])
-        axes.set_xlim(shown[0] - 0.6, shown[-1] + 0.6)
+        margin = 0.6 + max(0, 6 - len(shown)) / 2  # so that the two dots of a lone year stand together
+        axes.set_xlim(shown[0] - margin, shown[-1] + margin)
         axes.legend(fontsize=SMALL, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return figure
 

@@ -58,11 +58,11 @@ def plot_window_curves(study: VolatilityStudy) -> Figure:
     columns = max(2, min(COLUMNS, max(map(len, shown))))
     rows = [-(-len(few) // columns) for few in shown]
     heights = [HEIGHT * count + 0.75 for count in rows]
-    figure = new_figure(WIDTH * (columns + 0.3) / (COLUMNS + 0.3), sum(heights))
+    figure = new_figure(WIDTH, sum(heights))
     parts: list[Any] = np.ravel(figure.subfigures(len(kinds), 1, height_ratios=heights, squeeze=False)).tolist()
     for part, (name, found, start), few, count in zip(parts, kinds, shown, rows, strict=True):
-        every = f"all {len(found)} windows" if len(few) == len(found) else f"{len(few)} of {len(found)} windows"
-        part.suptitle(f"{name}: {every}", fontsize=TEXT + 1, fontweight="bold", x=0.01, ha="left")
+        every = "every window" if len(few) == len(found) else f"{len(few)} of {len(found)} windows"
+        part.suptitle(f"{name}, {every}", fontsize=TEXT + 1, fontweight="bold", x=0.01, ha="left")
         for place, (title, curves) in enumerate(few):
             axes = part.add_subplot(count, columns, place + 1)
             _draw(axes, curves, start)
