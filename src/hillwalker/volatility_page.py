@@ -51,7 +51,10 @@ def write_volatility(study: VolatilityStudy, folder: str | Path, overwrite: bool
     """Write report.html, report.json, forecasts.csv and four pictures into a folder; return the files' paths.
 
     forecasts.png, loss_differences.png, window_curves.png, coverage.png; one for which the study has nothing to draw is
-    left out. A folder that holds files of others is refused but for `overwrite`.
+    left out.
+
+    Raises FileError for a folder that holds files of others, but for `overwrite`; MissingDependencyError, with nothing
+    written, where matplotlib is missing.
 
     >>> from hillwalker.finance import load_sp500, volatility
     >>> study = volatility(load_sp500(), models=["HAR-X", "network"], seeds=2, first=4700, verbose=0)
@@ -60,14 +63,15 @@ def write_volatility(study: VolatilityStudy, folder: str | Path, overwrite: bool
     ...     [path.name for path in write_volatility(study, folder)][:3]
     ['report.html', 'report.json', 'forecasts.csv']
     """
-    folder = folders.make_folder(folder, overwrite)
+    folders.check_folder(folder, overwrite)  # before the pictures, which take seconds
     pictures = drawn(study)
     contents = {
         "report.html": render(page(study, pictures)).replace("</style>", f"{PHONE}</style>", 1).encode(),
-        "report.json": (json.dumps(records.plain(study.to_dict()), indent=1, allow_nan=False) + "\n").encode(),
+        "report.json": (json.dumps(records.plain(study.to_dict()), allow_nan=False) + "\n").encode(),
         "forecasts.csv": forecasts_csv(study).encode(),
         **{f"{name}.png": png for name, png in pictures.items()},
     }
+    folder = folders.make_folder(folder, overwrite)
     for name, content in contents.items():
         folders.write_whole(folder / name, content)
     return [folder / name for name in contents]
