@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -184,6 +185,24 @@ class VolatilityStudy:
     def to_frame(self) -> Any:
         """Return one row a day and series: dates, actual log variance, each model's forecast, the intervals' ends."""
         return records.to_frame(self.walk.columns, call="study.to_frame()")
+
+    def plot(self) -> Any:
+        """Return a matplotlib figure of forecasts and what came (`plots.plot_forecasts`, which says what else it can).
+
+        Raises MissingDependencyError, with the line that installs it, where matplotlib is missing.
+        """
+        from hillwalker.plots.volatility import plot_forecasts
+
+        return plot_forecasts(self)
+
+    def save(self, folder: str | Path, overwrite: bool = False) -> list[Path]:
+        """Write the page, its pictures, JSON and forecasts as CSV into a folder (`volatility_page.write_volatility`).
+
+        Raises FileError for a folder that holds files of others, but for `overwrite`.
+        """
+        from hillwalker.volatility_page import write_volatility
+
+        return write_volatility(self, folder, overwrite)
 
 
 def volatility(

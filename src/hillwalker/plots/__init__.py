@@ -35,8 +35,10 @@ _PICTURES = {
     "plot_classes": "prediction",
     "plot_comparison": "comparison",
     "plot_confidence": "shapes",
+    "plot_coverage": "volatility_scores",
     "plot_descent": "descent",
     "plot_diagnosis": "diagnosis",
+    "plot_forecasts": "volatility",
     "plot_forward": "passes",
     "plot_gradient_check": "gradient_check",
     "plot_gradient_noise": "noise",
@@ -44,6 +46,7 @@ _PICTURES = {
     "plot_histories": "histories",
     "plot_history": "history",
     "plot_learning_rate_sweep": "learning_rate",
+    "plot_loss_differences": "volatility_scores",
     "plot_loss_shapes": "shapes",
     "plot_network": "passes",
     "plot_predicted_vs_actual": "prediction",
@@ -53,6 +56,7 @@ _PICTURES = {
     "plot_seeds": "seeds",
     "plot_surface": "landscape",
     "plot_surface_3d": "landscape",
+    "plot_window_curves": "window_curves",
 }
 """Each picture, and the module that draws it; imported when it is asked for."""
 
