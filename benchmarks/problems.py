@@ -272,11 +272,23 @@ def _past(values: Array, lags: int) -> Array:
     return np.column_stack([windows[:, -lags:], windows.mean(axis=1)])
 
 
+def _first_inputs(prices: Any, features: Any) -> Array:
+    """Return the inputs that volatility had when the ground truth was made: the published situations rest on them."""
+    from hillwalker.finance.features import trailing_mean
+
+    returns = np.concatenate([[np.nan], 100 * np.diff(np.log(prices.close))])
+    losses = trailing_mean(np.minimum(returns, 0), 5)[np.isin(prices.dates, features.dates)]
+    kept = [name for name in features.names if name.startswith(("log variance", "return")) and "fading" not in name]
+    first = [features.column(name) for name in [*kept, "negative return"]]
+    return np.column_stack([*first, losses, features.column("change of log volume")])
+
+
 def _financial() -> list[Problem]:
     from hillwalker.finance import load_sp500, volatility_features
 
-    features = volatility_features(load_sp500())
-    X, y = features.X[-2500:], features.y[-2500:]
+    prices = load_sp500()
+    features = volatility_features(prices)
+    X, y = _first_inputs(prices, features)[-2500:], features.y[-2500:]
     direction = (np.diff(y, prepend=y[0]) > 0).astype(float)
     ranges = np.log(np.log(_series("nasdaq", "High") / _series("nasdaq", "Low")))[-2020:]
     oil = _series("wti", "DCOILWTICO")[-2021:]

@@ -262,6 +262,30 @@ def test_seeds_repeat_a_walk_to_the_bit_whatever_the_threads():
     assert not np.array_equal(once.series[0].members, other.series[0].members)
 
 
+def test_ctrl_c_leaves_the_windows_that_are_done():
+    def impatient(features, training, test):
+        if training.stop > 350:
+            raise KeyboardInterrupt
+        return Forecast(np.zeros(test.stop - test.start), 0.0)
+
+    told = {"models": ["impatient", NETWORK], "baselines": {"impatient": impatient}, "settings": FEW, "verbose": 0}
+    walk = walk_forward(made(), first=300, refits=40, **told)
+    assert walk.interrupted
+    assert len(walk.windows) == 2
+    assert len(walk.series[0].dates) == 80
+    assert np.isfinite(walk.series[0].forecasts[NETWORK]).all()
+    with pytest.raises(KeyboardInterrupt):
+        walk_forward(made(), first=380, refits=40, **told)
+
+
+def test_a_last_day_without_a_number_is_told():
+    prices = load_sp500()
+    volume = prices.volume.copy()
+    volume[-1] = np.nan
+    features = volatility_features(dataclasses.replace(prices, volume=volume), open_end=True)
+    assert "nothing is forecast from the last day, 2018-12-31: it has no change of log volume" in features.notes[-1]
+
+
 def test_baselines_of_ones_own_walk_along():
     def yesterday(features, training, test):
         return Forecast(np.full(test.stop - test.start, features.y[training][-1]), 0.0)

@@ -69,6 +69,21 @@ def test_a_training_is_the_same_to_the_bit():
         assert np.array_equal(one, other)
 
 
+def test_running_statistics_are_not_touched():
+    def normalised():
+        hw.utils.set_random_seed(0)
+        stack = [hw.Input((4,)), hw.layers.Dense(16), hw.layers.BatchNormalization(), hw.layers.ReLU()]
+        model = hw.Sequential([*stack, hw.layers.Dense(1)])
+        model.compile(hw.optimizers.Adam(1e-8), "mse")
+        return model
+
+    watched, plain = normalised(), normalised()
+    seen(watched, epochs=8)
+    plain.fit(X, Y, epochs=8, batch_size=16, verbose=0)
+    for one, other in zip(plain.get_weights(), watched.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
 # Diverging
 
 
@@ -138,6 +153,29 @@ def test_one_row_on_which_units_live_is_enough(monkeypatch):
     told = {"epochs": 1, "x": x}
     assert "dead-relu" not in seen(made(1e-12, **positive), **told)
     assert "dead-relu" in seen(made(1e-12, **positive), epochs=1)
+
+
+class Kill(hw.callbacks.Callback):
+    """Make all hidden units die in the eighth epoch, when the first look is past."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 7:
+            kernel, *bias = self.model.layers[0].get_weights()
+            self.model.layers[0].set_weights([-abs(kernel), *[np.full_like(one, -50.0) for one in bias]])
+
+
+@pytest.mark.parametrize("more", [{}, {"bias_regularizer": "l2"}, {"use_bias": False}])
+def test_units_that_die_later_are_found_at_the_second_look(more):
+    watcher = Watcher(["dead-relu"], verbose=0)
+    made(**more).fit(abs(X), Y, epochs=40, verbose=0, callbacks=[Kill(), watcher])
+    assert told(watcher) == [(9, "dead-relu")]
+
+
+def test_rows_are_looked_at_only_where_the_gradient_leaves_doubt(monkeypatch):
+    monkeypatch.setattr(looks, "_alive", None)  # it is not called
+    model = made()
+    model.fit(X, Y, epochs=2, verbose=0)
+    assert seen(model, watcher=Watcher(["dead-relu"], verbose=0)) == {}
 
 
 def test_a_few_dead_units_are_fine():

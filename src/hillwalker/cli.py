@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from hillwalker import cli_diagnose
+from hillwalker import cli_diagnose, cli_volatility
 from hillwalker.errors import HillwalkerError, InputError, explain
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "lr": _lr,
         "batch": _batch,
         "diagnose": cli_diagnose.run,
+        "volatility": cli_volatility.run,
         "trace": _trace,
         "check-gradients": _check_gradients,
         "blame": _blame,
@@ -106,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_experiments(commands)
     cli_diagnose.add(commands)
+    cli_volatility.add(commands)
     _add_seeing(commands)
     _add_learning(commands)
     commands.add_parser("config", help="show versions and settings")

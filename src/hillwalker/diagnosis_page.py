@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hillwalker import folders
-from hillwalker.diagnosis import Changes, Diagnosis, Finding, report
+from hillwalker.diagnosis import Changes, Diagnosis, Finding, gains, report
 from hillwalker.pages import Code, Facts, Page, Picture, Section, Table, render, text_of
 from hillwalker.plots import DPI, save
+from hillwalker.plots.changes import plot_changes
 from hillwalker.plots.diagnosis import plot_diagnosis
+from hillwalker.plots.rows import plot_rows
 from hillwalker.reports import footer
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ HEADER = ("finding", "how likely", "experiment", "epoch")
 
 
 def page(diagnosis: Diagnosis) -> str:
-    """Return the page as one HTML document: the verdict, the picture, each finding with its code, what was tried.
+    """Return the page as one HTML document: the verdict, the curves, each finding with its code, what was tried.
 
     >>> import numpy as np
     >>> from hillwalker.diagnosis import Curves
@@ -31,7 +33,7 @@ def page(diagnosis: Diagnosis) -> str:
     >>> html.count("<img"), "healthy (90&nbsp;%)" in html
     (1, True)
     """
-    return _rendered(diagnosis, plot_diagnosis(diagnosis))
+    return _rendered(diagnosis)
 
 
 def fragment(diagnosis: Diagnosis) -> str:
@@ -48,36 +50,50 @@ def fragment(diagnosis: Diagnosis) -> str:
 def write_diagnosis(diagnosis: Diagnosis, folder: str | Path, overwrite: bool = False) -> list[Path]:
     """Write report.html, report.json and diagnosis.png into a folder; return the files' paths."""
     folder = folders.make_folder(folder, overwrite)
-    figure = plot_diagnosis(diagnosis)
     written = folder / "report.html"
-    folders.write_whole(written, _rendered(diagnosis, figure).encode())
-    return [written, diagnosis.save(folder / "report.json"), save(figure, folder / "diagnosis.png")]
+    folders.write_whole(written, _rendered(diagnosis).encode())
+    return [written, diagnosis.save(folder / "report.json"), save(plot_diagnosis(diagnosis), folder / "diagnosis.png")]
 
 
-def _rendered(diagnosis: Diagnosis, figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
+def _rendered(diagnosis: Diagnosis) -> str:
     alt = f"Loss curves with the epochs of the evidence. {report.sentence(diagnosis)}"
-    sections = [Section("Curves", [Picture(buffer.getvalue(), alt)])]
+    sections = [Section("Curves", [_picture(plot_diagnosis(diagnosis, curves_only=True), alt)])]
     if diagnosis.findings:
         sections.append(Section("Findings", [_findings(diagnosis)]))
     sections += [_section(number, one) for number, one in enumerate(diagnosis.shown, start=1)]
     if diagnosis.experiment is not None:
         sections.append(Section("What was tried", _tried(diagnosis.experiment)))
     if diagnosis.weapons is not None:
-        rows = [] if diagnosis.rows is None else [repr(diagnosis.rows)]
-        sections.append(Section("Against overfitting", [*_tried(diagnosis.weapons), *rows]))
+        told = [gains.found(diagnosis.weapons), *_tried(diagnosis.weapons)]
+        sections.append(Section("Against overfitting", told))
+    if diagnosis.rows is not None:
+        alt = f"Held-out loss by how many rows were trained on. {diagnosis.rows.sentence}"
+        sections.append(Section("More rows?", [diagnosis.rows.sentence, _picture(plot_rows(diagnosis.rows), alt)]))
     if diagnosis.notes:
         sections.append(Section("What could not be told", list(diagnosis.notes)))
-    verdict = report.sentence(diagnosis)
-    made = Page(f"Diagnosis: {diagnosis.verdict}", repr(diagnosis.curves), [verdict], sections, footer())
+    verdict = [report.sentence(diagnosis), *_first_remedy(diagnosis)]
+    made = Page(f"Diagnosis: {diagnosis.verdict}", repr(diagnosis.curves), verdict, sections, footer())
     return render(made)
+
+
+def _picture(figure: Figure, alt: str) -> Picture:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
+    return Picture(buffer.getvalue(), alt)
+
+
+def _first_remedy(diagnosis: Diagnosis) -> list[str]:
+    """Return what to change first, so that nobody has to look for it."""
+    if diagnosis.first is None:
+        return []
+    return [f"First remedy: {'; '.join(diagnosis.first.code) or diagnosis.first.advice}"]
 
 
 def _findings(diagnosis: Diagnosis) -> Table:
     rows = []
     for one in diagnosis.findings:
-        tested = {True: "confirmed", False: "refuted", None: "–"}[one.verified]
+        untold = "–" if one.gain is None else "open"  # not tried, or tried and not told by it
+        tested = {True: "confirmed", False: "refuted", None: untold}[one.verified]
         epoch = "–" if one.epoch is None else str(one.epoch)
         rows.append([one.symptom, report.percent(one.confidence), tested, epoch])
     return Table(HEADER, rows, best=0 if diagnosis.first is diagnosis.findings[0] else None)
@@ -90,15 +106,17 @@ def _section(number: int, finding: Finding) -> Section:
     return Section(f"{number}. {report.heading(finding)}", parts)
 
 
-def _tried(experiment: Any) -> list[str | Table | Facts | Code | Picture]:
-    """Return the experiment's gains as a table; its picture is part of the diagnosis's."""
-    if not isinstance(experiment, Changes):
-        return [Code(str(experiment).splitlines())]
+def _tried(changes: Changes) -> list[str | Table | Facts | Code | Picture]:
+    """Return gains as a table, the best first, and as a picture."""
+    order = gains.ranked(changes.gains)
     rows = []
-    for one in experiment.gains:
-        cells = [f"{100 * mean:.1f} ± {100 * error:.1f}" for mean, error in (one.at_end, one.stopped)]
+    for one in order:
+        intervals = [(mean, mean - 2 * error, mean + 2 * error) for mean, error in (one.at_end, one.stopped)]
+        cells = [gains.interval_of(interval).replace(" ", "\N{NO-BREAK SPACE}") for interval in intervals]
         rows.append([one.change, *cells, "yes" if one.helps else "no"])
-    caption = "Gains in % of what can be gained over a constant prediction, ± one standard error"
-    best = 0 if experiment.gains and experiment.gains[0].helps else None
-    table = Table(("change", "at the last epoch", "where best stopped", "helps"), rows, caption, best)
-    return [table] if experiment.remedy is None else [table, "First remedy:", Code([experiment.remedy])]
+    caption = "What each brings of what can be gained over a constant prediction, ± two standard errors"
+    table = Table(
+        ("change", "at the last epoch", "where best stopped", "helps"), rows, caption, 0 if order[0].helps else None
+    )
+    alt = "What each change brings, at the last epoch and where it had better stopped."
+    return [table, gains.measure(changes), _picture(plot_changes(changes), alt)]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hillwalker import records
 from hillwalker.choosing.comparison import Comparison
-from hillwalker.scores import rounded
+from hillwalker.diagnosis.gains import ranked, text
 
 Array = NDArray[np.float64]
 
@@ -32,20 +32,10 @@ OTHERWISE = 1.0  # standard errors of any other change
 SIGNAL = 0.01  # of the constant prediction's loss: what a network has to gain, or there is no signal
 FALLS_ON = 0.8  # of the parts, in which the training loss fell on after the best validation: else it is no overfitting
 FEWEST = 3  # held-out parts, or nothing is confirmed or refuted
-LONGEST = 48  # columns for a change's name
 CEILING = 10.0  # times what can be gained: no loss counts as further above the model's worst
 SYMPTOMS = {"lower rate": "learning-rate-too-high", "higher rate": "learning-rate-too-low", "stop": "overfitting",
             "more": "underfitting"}  # fmt: skip
 """What is wrong where a change of this kind helps."""
-ADVICE = {
-    "learning-rate-too-high": "a lower learning rate ends better",
-    "learning-rate-too-low": "a higher learning rate ends better",
-    "overfitting": "stopping earlier ends better, while the training loss fell on",
-    "underfitting": "training longer, or a larger network, ends better",
-    "no-signal": "nothing tried predicts better than always predicting the same",
-    "healthy": "nothing tried ends better by enough to matter",
-    "other": "the change against it ends better",
-}
 
 
 @dataclass(frozen=True)
@@ -72,6 +62,15 @@ class Gain:
         """The gain less as many standard errors as its kind asks for, the least of those that count."""
         errors = ERRORS.get(self.kind, OTHERWISE)
         return min(mean - errors * error for mean, error in self.counted)
+
+    @property
+    def sure_at_end(self) -> float:
+        """The gain at the end less as many standard errors as its kind asks for: remedies are ranked by it.
+
+        What confirms a claim is `sure`; the end is what is kept of a training.
+        """
+        mean, error = self.at_end
+        return mean - ERRORS.get(self.kind, OTHERWISE) * error
 
     @property
     def symptom(self) -> str:
@@ -162,6 +161,16 @@ class Changes:
         """How many held-out parts everything was tried on; fewer than FEWEST confirm and refute nothing."""
         return len(self.constants)
 
+    @property
+    def constant_loss(self) -> float:
+        """The loss of always predicting the same, on the mean of all parts."""
+        return float(self.constants.mean())
+
+    @property
+    def best_loss(self) -> float:
+        """The best loss seen, on the mean of all parts."""
+        return float(self._best.mean())
+
     @cached_property
     def scale(self) -> float:
         """What can be gained: the constant prediction's loss less the best one seen, at least 2 % of the former."""
@@ -243,13 +252,13 @@ class Changes:
 
     @cached_property
     def _first(self) -> Gain | None:
-        """The surest gain that a confirmed claim stands for, None where there is no such claim."""
+        """The best gain that a confirmed claim stands for (see `ranked`), None where there is no such claim."""
         claims = self.claims
-        return None if claims["no-signal"] else next((one for one in self.gains if claims[one.symptom]), None)
+        return None if claims["no-signal"] else next((one for one in ranked(self.gains) if claims[one.symptom]), None)
 
     @property
     def verdict(self) -> str:
-        """The confirmed symptom whose remedy gains most surely; "no-signal" where nothing can be; or "healthy"."""
+        """The confirmed symptom whose remedy gains most at the end; "no-signal" where nothing can be; or "healthy"."""
         if self._first is None:
             return "no-signal" if self.claims["no-signal"] else "healthy"
         return self._first.symptom
@@ -260,18 +269,7 @@ class Changes:
         return None if self._first is None else self._first.line
 
     def __str__(self) -> str:
-        heads = ("change", "at the end", "± s.e.", "stopped", "± s.e.")
-        width = min(max(len(one.change) for one in self.gains), LONGEST)
-        lines = ["  ".join(f"{head:>{width if head == 'change' else 10}}" for head in heads)]
-        for one in self.gains:
-            cells = [f"{100 * value:.1f} %" if value > -10 else "< -999 %" for value in (*one.at_end, *one.stopped)]
-            name = one.change if len(one.change) <= width else one.change[: width - 1] + "…"
-            lines.append("  ".join([f"{name:>{width}}", *(f"{cell:>10}" for cell in cells)]))
-        constant, best = rounded(float(self.constants.mean())), rounded(float(self._best.mean()))
-        found = f"{self.verdict}: {ADVICE.get(self.verdict, ADVICE['other'])}."
-        remedy = f" First remedy: {self.remedy}" if self.remedy else ""
-        seen = f"Gains in parts of {constant} (always predicting the same) less {best} (the best seen)."
-        return "\n".join([*lines, seen, found + remedy])
+        return text(self)
 
     __repr__ = __str__
 

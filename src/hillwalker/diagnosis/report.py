@@ -8,10 +8,13 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from hillwalker.diagnosis import gains
+
 if TYPE_CHECKING:
     from hillwalker.diagnosis.findings import Diagnosis, Finding
 
 WIDTH = 100  # columns; lines of code and tables are never broken
+MOST, WEAPONS = 8, 6  # rows of what was tried, and of what was tried against overfitting
 TESTED = {True: "confirmed by experiment", False: "refuted by experiment", None: ""}
 NOTHING = "nothing that was looked at is likely to be wrong."
 
@@ -47,9 +50,8 @@ def facts(finding: Finding) -> list[tuple[str, str]]:
     where = "" if finding.epoch is None else f" (epoch {finding.epoch})"
     pairs = [("means", finding.about.says), ("evidence", finding.evidence + where), ("remedy", finding.advice)]
     if finding.gain is not None:
-        mean, low, high = (100 * part for part in finding.gain)
-        gain = f"{mean:.1f} % of what can be gained over a constant prediction ({low:.1f} to {high:.1f})"
-        pairs.append(("gains", gain))
+        share = gains.interval_of(finding.gain)
+        pairs.append(("gains", f"{share} of what can be gained over a constant prediction"))
     return [*pairs, ("page", finding.page)]
 
 
@@ -68,13 +70,24 @@ def text(diagnosis: Diagnosis) -> str:
     if diagnosis.unlikely:
         names = ", ".join(f"{one.symptom} ({percent(one.confidence)})" for one in diagnosis.unlikely)
         blocks.append("\n".join(_wrapped(names, "Unlikely: ")))
-    if diagnosis.experiment is not None:
-        blocks.append("\n".join(["Tried:", *_indented(str(diagnosis.experiment))]))
-    if diagnosis.weapons is not None:
-        against = [] if diagnosis.rows is None else _wrapped(repr(diagnosis.rows), "  ")
-        blocks.append("\n".join(["Against overfitting:", *_indented(str(diagnosis.weapons)), *against]))
+    blocks += ["\n".join([f"{head}:", *lines]) for head, lines in _experiments(diagnosis)]
     blocks += ["\n".join(_wrapped(note, "Note: ")) for note in diagnosis.notes]
     return "\n\n".join(blocks)
+
+
+def _experiments(diagnosis: Diagnosis) -> list[tuple[str, list[str]]]:
+    """Return what was tried as pairs of a heading and lines; the findings have told what follows from it."""
+    told = []
+    if diagnosis.experiment is not None:
+        changes, where = diagnosis.experiment, "diagnosis.experiment.to_frame(), the page and JSON"
+        lines = gains.table(changes.gains, MOST, where)
+        told.append(("Tried", [*_indented(lines), *_wrapped(f"{gains.ERRORS} {gains.measure(changes)}", "  ")]))
+    if diagnosis.weapons is not None:
+        weapons, where = diagnosis.weapons, "diagnosis.weapons.to_frame(), the page and JSON"
+        lines = [*gains.table(weapons.gains, WEAPONS, where), gains.found(weapons)]
+        more = [] if diagnosis.rows is None else _wrapped(diagnosis.rows.sentence, "  ")
+        told.append(("Against overfitting", [*_indented(lines), *more]))
+    return told
 
 
 def _lines(finding: Finding, told: bool) -> list[str]:
@@ -89,15 +102,17 @@ def _lines(finding: Finding, told: bool) -> list[str]:
 
 def _wrapped(said: str, head: str) -> list[str]:
     """Return text in lines of at most 100 columns, the first after `head` and the others under it."""
-    return textwrap.wrap(
-        said, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False,
+    whole = said.replace(" %", "\N{NO-BREAK SPACE}%")  # a number stays with its percent sign
+    lines = textwrap.wrap(
+        whole, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
-def _indented(said: str) -> list[str]:
+def _indented(said: list[str]) -> list[str]:
     """Return lines two columns in; sentences that are too long are wrapped, tables fit."""
     lines: list[str] = []
-    for line in said.splitlines():
+    for line in said:
         lines += [f"  {line}"] if len(line) + 2 <= WIDTH else _wrapped(line, "  ")
     return lines

@@ -16,6 +16,8 @@ from hillwalker import records
 from hillwalker.choosing import splits
 from hillwalker.choosing.constants import losses_of_constants
 from hillwalker.choosing.experiment import compare, parts_of
+from hillwalker.diagnosis.changes import MATTERS
+from hillwalker.diagnosis.gains import percent_of
 from hillwalker.diagnosis.trying import IN_TIME
 from hillwalker.models import Sequential
 from hillwalker.scores import rounded
@@ -24,6 +26,7 @@ Array = NDArray[np.float64]
 
 SHARES = (0.25, 0.5, 1.0)  # of the rows trained on: two doublings
 FEWEST = 8  # rows to train on
+ERRORS = 2.0  # standard errors by which the last doubling has to be more than what matters, or less
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,17 +46,35 @@ class RowsCurve:
         difference = (self.losses[-2] - self.losses[-1]) / self.scale
         return float(difference.mean()), float(difference.std(ddof=1) / math.sqrt(len(difference)))
 
+    @property
+    def sentence(self) -> str:
+        """What the last doubling brought, and whether more rows would help, in one sentence."""
+        (mean, error), before, after = self.last_doubling, *self.rows[-2:]
+        if mean - ERRORS * error > MATTERS:
+            follows = "more rows would probably help"
+        elif mean + ERRORS * error < MATTERS:
+            follows = "more rows would hardly help"
+        else:
+            follows = "whether more rows would help cannot be told"
+        fell = f"the loss fell by {percent_of(mean, error)} of what can be gained"
+        return f"{follows[0].upper()}{follows[1:]}: from {before} to {after} rows {fell}."
+
     def __repr__(self) -> str:
         means = ", ".join(
             f"{count} rows {rounded(float(loss))}"
             for count, loss in zip(self.rows, self.losses.mean(axis=1), strict=True)
         )
-        gain, error = self.last_doubling
-        return f"More rows: {means}; the last doubling brought {100 * gain:.0f} % ± {100 * error:.0f} %."
+        return f"Loss by rows: {means}. {self.sentence}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain lists and numbers."""
         return {"rows": records.plain(self.rows), "losses": records.plain(self.losses), "scale": self.scale}
+
+    def plot(self) -> Any:
+        """Return a matplotlib figure of the loss by how many rows were trained on (see `hillwalker.plots.rows`)."""
+        from hillwalker.plots.rows import plot_rows
+
+        return plot_rows(self)
 
 
 def try_rows(

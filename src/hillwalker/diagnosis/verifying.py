@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hillwalker.diagnosis.changes import FEWEST, SYMPTOMS, Changes, Gain
+from hillwalker.diagnosis.changes import FEWEST, MATTERS, SYMPTOMS, Changes, Gain
 from hillwalker.diagnosis.findings import ASSERTED, Finding
+from hillwalker.diagnosis.gains import interval_of, ranked
 from hillwalker.diagnosis.rows import RowsCurve, try_rows
 from hillwalker.diagnosis.symptoms import symptom
 from hillwalker.diagnosis.trying import basic_changes, remedies, try_changes, try_weapons, weapons
@@ -73,6 +74,8 @@ def experiment(
     if not changes.claims.get("overfitting") or changes.claims["no-signal"]:
         return Experiment(changes)
     armed = try_weapons(model, X, y, epochs, batch_size, **told)
+    if armed.parts < FEWEST:  # interrupted before it says anything
+        return Experiment(changes)
     if armed.comparison.interrupted or told.get("validation_data") is not None:
         return Experiment(changes, armed)
     kept = {name: value for name, value in told.items() if name not in ("validation_data", "folder")}
@@ -80,7 +83,9 @@ def experiment(
 
 
 def verified(findings: Sequence[Finding], tried: Experiment, reachable: float = 0.0) -> list[Finding]:
-    """Return the findings with what the experiment says of each: first those confirmed, the surest gain first.
+    """Return the findings with what the experiment says of each: first those confirmed, by what their remedy saves.
+
+    Remedies are ranked by one measure, what is surely gained at the end of training, whatever confirmed them.
 
     `reachable`: the share of held-out targets that anything could explain. Where that is much, no network tried has
     learned yet, but there is a signal.
@@ -96,21 +101,25 @@ def verified(findings: Sequence[Finding], tried: Experiment, reachable: float = 
         told = [one if one.symptom == "no-signal" or (one.verified is None and one.asserted)
                 else replace(one, confidence=min(one.confidence, REFUTED), verified=False) for one in told]  # fmt: skip
 
+    # Gains against overfitting are parts of another whole than the others: losses can be compared.
+    scales = {} if tried.weapons is None else {"overfitting": tried.weapons.scale}
+
     def order(one: Finding) -> tuple[float, float]:
-        sure = best[one.symptom].sure if one.symptom in best else -math.inf
+        sure = -math.inf
+        if one.symptom in best:
+            sure = best[one.symptom].sure_at_end * scales.get(one.symptom, changes.scale)
         return (-sure if one.verified and one.symptom != "no-signal" else math.inf, -one.confidence)
 
     return sorted(told, key=order)
 
 
 def _best_gains(tried: Experiment) -> dict[str, Gain]:
-    """Return the surest gain of each symptom; of overfitting, the weapon that wins."""
+    """Return the best gain of each symptom; of overfitting, the weapon that wins."""
     best: dict[str, Gain] = {}
-    for one in tried.changes.gains:
+    for one in ranked(tried.changes.gains):
         best.setdefault(one.symptom, one)
-    if tried.weapons is not None and tried.weapons.parts >= FEWEST:
-        every = [best["overfitting"], *tried.weapons.gains]
-        best["overfitting"] = max(every, key=lambda one: one.at_end[0] - one.at_end[1])
+    if tried.weapons is not None:
+        best["overfitting"] = ranked(tried.weapons.gains)[0]
     return best
 
 
@@ -125,9 +134,7 @@ def _judged(one: Finding, claims: dict[str, bool | None], best: dict[str, Gain])
     gain = best[one.symptom]
     if claim is False and one.symptom not in SYMPTOMS.values() and one.confidence >= PLAIN:
         claim = None
-    mean, low, high = gain.interval
-    size = f"{100 * mean:+.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
-    said = f"Tried: {gain.change} brings {size} of what can be gained."
+    said = f"Tried: {_brought(gain)}"
     if claim is None and one.symptom not in SYMPTOMS.values():
         confidence = one.confidence  # its one remedy was tried, which is not all that can be done about it
     elif claim:
@@ -139,6 +146,15 @@ def _judged(one: Finding, claims: dict[str, bool | None], best: dict[str, Gain])
                    gain=gain.interval, winner=gain if claim else None)  # fmt: skip
 
 
+def _brought(gain: Gain) -> str:
+    """Return what a change brought; where only its gain at the end speaks for it, also that where it best stopped."""
+    mean, error = gain.stopped
+    said = f"{gain.change} brings {interval_of(gain.interval, '+')} of what can be gained"
+    if gain.helps or len(gain.counted) == 1 or gain.interval[1] <= MATTERS:
+        return f"{said}."
+    return f"{said} at the end, but {interval_of((mean, mean - 2 * error, mean + 2 * error), '+')} where best stopped."
+
+
 def _with_companions(one: Finding, by_name: dict[str, Finding]) -> Finding:
     """Return a finding that only names another one more closely, as sure as that is."""
     others = [by_name[name] for name in COMPANIONS.get(one.symptom, ()) if name in by_name]
@@ -148,4 +164,5 @@ def _with_companions(one: Finding, by_name: dict[str, Finding]) -> Finding:
     if one.symptom == "diverged":  # that it did is certain; whether a lower rate mends it was tried
         return replace(one, verified=first.verified, remedy=first.remedy if first.verified else one.remedy)
     sure = min(one.confidence, first.confidence)
-    return replace(one, confidence=sure, verified=first.verified if sure >= ASSERTED else None)
+    told = first.verified if sure >= ASSERTED else None
+    return replace(one, confidence=sure, verified=told, remedy=first.remedy if told else one.remedy)

@@ -224,8 +224,11 @@ def _usable(prices: Prices, inputs: dict[str, Array], y: Array, horizon: int, op
     usable = np.isfinite(X).all(axis=1) & (np.isfinite(y) | to_come)
     begun = np.arange(days) >= np.flatnonzero(np.isfinite(X).all(axis=1))[:1].sum()
     left_out = int((~usable & begun).sum())
+    notes = list(prices.notes)
+    if left_out:
+        notes.append(f"{left_out} later days left out: a number in reach of them is undefined")
+    if open_end and not usable[-1]:
+        lost = ", ".join(name for name, values in inputs.items() if not np.isfinite(values[-1]))
+        notes.append(f"nothing is forecast from the last day, {prices.dates[-1]}: it has no {lost}")
     usable &= begun & (open_end | ~to_come)
-    notes = prices.notes + (
-        (f"{left_out} later days left out: a number in reach of them is undefined",) if left_out else ()
-    )
-    return Features(prices.dates[usable], last[usable], X[usable], y[usable], tuple(inputs), notes, horizon)
+    return Features(prices.dates[usable], last[usable], X[usable], y[usable], tuple(inputs), tuple(notes), horizon)

@@ -289,10 +289,8 @@ class _Walker:
 
     def take(self, day: np.datetime64, windows: dict[str, Window], goes_on: bool) -> None:
         """Fit everything to what is known at `day`'s close, and forecast the windows' days."""
-        number = len(self.learned)
         for name, window in windows.items():
             one = self.features[name]
-            self.window[name][window.test] = number
             for model in self.models:
                 if model != NETWORK:
                     began = time.perf_counter()
@@ -304,6 +302,8 @@ class _Walker:
         if NETWORK in self.models:
             curves = self._networks(day, windows, goes_on)
             self.seconds[NETWORK] = self.seconds.get(NETWORK, 0.0) + time.perf_counter() - began
+        for name, window in windows.items():  # only now: Ctrl-C leaves whole windows
+            self.window[name][window.test] = len(self.learned)
         self.learned.append(WindowLearned(day, sum(window.learned for window in windows.values()), curves))
 
     def _networks(self, day: np.datetime64, windows: dict[str, Window], goes_on: bool) -> Curves | None:

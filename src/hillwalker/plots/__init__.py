@@ -49,6 +49,7 @@ _PICTURES = {
     "plot_predicted_vs_actual": "prediction",
     "plot_race": "race",
     "plot_recording": "recording",
+    "plot_rows": "rows",
     "plot_seeds": "seeds",
     "plot_surface": "landscape",
     "plot_surface_3d": "landscape",
@@ -102,6 +103,13 @@ def style(axes: Axes, x_label: str, y_label: str, title: str | None = None) -> N
     axes.grid(visible=True, color="#DDDDDD", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend_below(figure: Any, axes: Axes, columns: int) -> None:
+    """Put the legend of some axes at the foot of their figure or part of one: within, it would hide some curves."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower left", ncols=columns, fontsize=SMALL, frameon=False)
 
 
 def save(figure: Figure, path: str | Path) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hillwalker.diagnosis.report import percent, sentence
-from hillwalker.plots import BLUE, GREEN, GREY, PURPLE, SMALL, TEXT, VERMILION, new_figure, style
+from hillwalker.plots import BLUE, GREEN, GREY, PURPLE, SMALL, TEXT, VERMILION, legend_below, new_figure, style
 from hillwalker.plots.changes import draw_changes, height_of
 from hillwalker.plots.history import nice_ticks, spans_decades
 
@@ -20,33 +20,48 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-WIDTH, HEIGHT = 11.0, 4.6  # inches
+WIDTH, HEIGHT = 11.0, 4.9  # inches
+CURVES, LABEL = 7.5, 0.21  # inches: the curves alone, and a label of evidence above them
 MOST = 7  # bars
 PALE = "#C9C9C9"
 WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # the ground of a label that lies on lines
 
 
-def plot_diagnosis(diagnosis: Diagnosis) -> Figure:
+def plot_diagnosis(diagnosis: Diagnosis, curves_only: bool = False) -> Figure:
     """Return a figure of the loss curves with the evidence marked, the confidences as bars, and the experiment's gains.
 
     A dotted line is the loss of a constant prediction; the loss has a scale of powers of ten where it spans more than
     two; from where it is not finite, the ground is shaded.
+
+    Args:
+        diagnosis: from `hw.diagnose`.
+        curves_only: whether to leave out confidences and gains, where a table beside the picture has them.
 
     >>> from hillwalker.diagnosis import Curves, Diagnosis
     >>> curves = Curves(np.arange(3), np.array([3.0, 2.0, 1.0]), np.array([3.0, 2.5, 2.6]))
     >>> [axes.get_xlabel() for axes in plot_diagnosis(Diagnosis([], curves, 0.9)).axes]
     ['epoch', 'how likely, %']
     """
-    tried = diagnosis.experiment if hasattr(diagnosis.experiment, "gains") else None
-    heights = [HEIGHT] if tried is None else [HEIGHT, height_of(tried)]
+    tried = None if curves_only else diagnosis.experiment
+    upper = HEIGHT + LABEL * sum(one.epoch is not None for one in diagnosis.shown)
+    if curves_only:
+        figure = new_figure(CURVES, upper)
+        axes = figure.subplots()
+        _draw_curves(axes, diagnosis)
+        legend_below(figure, axes, columns=2)
+        return figure
+    heights = [upper] if tried is None else [upper, height_of(tried)]
     figure = new_figure(WIDTH, sum(heights))
-    rows = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-    # The widths are shared out within a row: the names of changes are longer than the numbers beside a loss.
-    above = rows[0].subgridspec(1, 2, width_ratios=(2.1, 1.0), wspace=0.04)
-    _draw_curves(figure.add_subplot(above[0]), diagnosis)
-    _draw_confidences(figure.add_subplot(above[1]), diagnosis)
+    # Each part shares out its own width: the names of changes are longer than the numbers beside a loss.
+    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    axes, bars = parts[0].subplots(1, 2, width_ratios=(2.1, 1.0))
+    _draw_curves(axes, diagnosis)
+    legend_below(parts[0], axes, columns=3)
+    _draw_confidences(bars, diagnosis)
     if tried is not None:
-        draw_changes(figure.add_subplot(rows[1]), tried, "What each change brings")
+        gains = parts[1].subplots()
+        draw_changes(gains, tried, "What each change brings")
+        legend_below(parts[1], gains, columns=3)
     title = sentence(diagnosis)
     figure.suptitle(_in_two_lines(title), fontsize=TEXT + 1, fontweight="bold", x=0.01, ha="left")
     return figure
@@ -84,8 +99,6 @@ def _draw_curves(axes: Axes, diagnosis: Diagnosis) -> None:
     _draw_constants(axes, diagnosis)
     _mark_end(axes, epochs, curves.loss, curves.val_loss)
     _mark_evidence(axes, diagnosis.shown)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=SMALL, framealpha=0.85, edgecolor="none")
 
 
 def _draw_curve(axes: Axes, epochs: Array, values: Array, label: str, colour: str, line: str) -> list[float]:
@@ -150,14 +163,14 @@ def _mark_evidence(axes: Axes, findings: list[Finding]) -> None:
     for row, (epoch, one) in enumerate(sorted(placed, key=lambda pair: -pair[0])):
         colour = PURPLE if one.asserted else GREY
         side = "left" if epoch - low <= 0.6 * (high - low) else "right"
-        axes.axvline(epoch, color=colour, linestyle="--", linewidth=1.4, zorder=1)
+        axes.axvline(epoch, color=colour, linestyle="--", linewidth=1.4, zorder=1 + one.asserted)
         above: dict[str, Any] = {
             "xycoords": ("data", "axes fraction"),
             "textcoords": "offset points",
             "annotation_clip": False,
         }
         line = {"arrowstyle": "-", "color": colour, "linewidth": 1.4}
-        axes.annotate("", (epoch, 1.0), xytext=(0, 17 + 15 * row), arrowprops=line, zorder=2, **above)
+        axes.annotate("", (epoch, 1.0), xytext=(0, 17 + 15 * row), arrowprops=line, zorder=2 + one.asserted, **above)
         axes.annotate(
             f"{one.symptom}, epoch {one.epoch}", (epoch, 1.0), xytext=(4 if side == "left" else -4, 4 + 15 * row),
             ha=side, va="bottom", fontsize=SMALL, color=colour, fontweight="bold" if one.asserted else "normal",

@@ -34,10 +34,6 @@ def _flat(callbacks: Any) -> Iterator[Callback]:
         yield callback
 
 
-def _calls(callback: Callback, hook: str) -> bool:
-    return callback.wants_batches if hook.startswith("on_train_batch") else callback.wants(hook)
-
-
 def _one_after_another(hook: str, methods: list[Callable[..., None]]) -> Callable[..., None]:
     """Return the hook that calls these; `logs` is always passed on, since people's functions often demand it."""
     first, *others = methods
@@ -77,13 +73,15 @@ class CallbackList(Callback):
             if isinstance(callback, CSVLogger):
                 callback.writes_at_once = any(type(other) not in HARMLESS for other in self.callbacks)
         self._wanted: dict[str, list[Callable[..., None]]] = {}
+        self._wants_batches = False
         for callback in self.callbacks:
+            batches = callback.wants_batches
+            self._wants_batches |= batches
             for hook in HOOKS:
-                if _calls(callback, hook):
+                if batches if hook.startswith("on_train_batch") else callback.wants(hook):
                     self._wanted.setdefault(hook, []).append(getattr(callback, hook))
         for hook, methods in self._wanted.items():
             setattr(self, hook, _one_after_another(hook, methods))
-        self._wants_batches = any(callback.wants_batches for callback in self.callbacks)
         if model is not None:
             self.set_model(model)
         if params:
