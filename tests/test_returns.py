@@ -105,6 +105,18 @@ def test_several_series_are_pooled_and_corrected_for_their_number():
     assert max(len(line) for line in str(study).splitlines()) <= 100
 
 
+def test_networks_of_a_quantile_are_fitted_each_alone_unless_asked_for():
+    several = {"a": prices_of(noise(900, 1)), "b": prices_of(noise(900, 2))}
+    told = {"settings": FEW, "models": [], "threads": 1, "verbose": 0}
+    level = hw.losses.Pinball(0.2)
+    alone = returns(several, level, **told)
+    assert not alone.walk.panel
+    assert returns(several, level, panel=True, **told).walk.panel
+    assert returns(several, **told).walk.panel
+    single = returns({"b": several["b"]}, level, **told)
+    np.testing.assert_array_equal(alone["b"].forecasts["network"], single["b"].forecasts["network"])
+
+
 # What is not there is not found
 
 

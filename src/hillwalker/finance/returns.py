@@ -45,7 +45,7 @@ def returns(
     models: Sequence[str] | None = None,
     settings: Settings | None = None,
     seeds: int | None = None,
-    panel: bool = True,
+    panel: bool | None = None,
     cost: float = 5.0,
     seed: int = 0,
     threads: int | None = None,
@@ -67,7 +67,8 @@ def returns(
             "AR(1)", "boosting"; None: all.
         settings: of the networks; they start at the best constant by default, and `loss` goes into them.
         seeds: networks whose forecasts are averaged, in place of those of the settings.
-        panel: whether several series' networks are fitted together.
+        panel: whether several series' networks are fitted together; None: yes, but of a quantile each alone: tails
+            differ from series to series, and together too many or too few days fall below (docs/returns.md).
         cost: of trading the whole capital once, in basis points.
         seed: the first of the seeds.
 
@@ -94,8 +95,8 @@ def returns(
     chosen = _chosen(models, known, notes)
     features = common({name: return_features(one, horizon, open_end=True) for name, one in series.items()})
     walk = walk_forward(
-        features, models=[*chosen, NETWORK], baselines=known, settings=how, refits=refits, first=first, panel=panel,
-        seed=seed, threads=threads, verbose=verbose,
+        features, models=[*chosen, NETWORK], baselines=known, settings=how, refits=refits, first=first,
+        panel=asked.level is None if panel is None else panel, seed=seed, threads=threads, verbose=verbose,
     )  # fmt: skip
     notes += [f"{name}: {note}" for name, one in features.items() for note in one.notes]
     return judged(walk, series, features, asked, float(cost), first, tuple(notes))
