@@ -291,3 +291,23 @@ def test_three_trainings_are_matched_with_their_rates():
     with pytest.raises(InputError):
         match_learning_rates([FALLING])
     assert read_curves(histories["low"]).loss is not None
+
+
+def test_evidence_says_only_what_the_curves_show():
+    from hillwalker.diagnosis.curve_rules import Known, findings_of
+
+    read = dict.fromkeys(
+        ("learning-rate-too-high", "learning-rate-too-low", "overfitting", "underfitting", "no-signal"), 0.5
+    )
+
+    def said(values):
+        curves = hw.diagnosis.Curves(np.arange(len(values)), np.array(values), None)
+        return {one.symptom: one.evidence for one in findings_of(curves, read, Known())}
+
+    falling, rising = said(np.linspace(2.0, 1.0, 20)), said([*np.linspace(2.0, 1.0, 15), *np.linspace(1.0, 1.5, 15)])
+    assert "is still coming down" in falling["learning-rate-too-low"]
+    assert "ends 0 % of its whole fall above its least" in falling["learning-rate-too-high"]
+    assert "rose in 0 %" not in falling["learning-rate-too-high"]
+    assert "coming down" not in rising["learning-rate-too-low"]
+    assert "down no further in its last" in rising["learning-rate-too-low"]
+    assert "rose in 100 % of the last" in rising["learning-rate-too-high"]

@@ -127,10 +127,11 @@ def _too_high(seen: _Seen, read: Mapping[str, float], known: Known) -> Finding:
     rises = float(np.mean(steps > 0)) if len(steps) else 0.0
     jump = float(np.max(steps, initial=0.0)) / seen.fall
     lost = (seen.end - seen.least) / seen.fall
-    evidence = (
-        f"The {seen.name} rose in {_share(rises)} of the last {len(steps)} epochs, by up to {_share(jump)} of its "
-        f"whole fall, and ends {_share(lost)} of that fall above its least."
-    )
+    ends = f"ends {_share(lost)} of {'that' if rises else 'its whole'} fall above its least."
+    if rises:
+        rose = f"rose in {_share(rises)} of the last {len(steps)} epochs, by up to {_share(jump)} of its whole fall"
+        ends = f"{rose}, and {ends}"
+    evidence = f"The {seen.name} {ends}"
     numbers = {"rises": rises, "jump": jump, "lost": lost}
     return Finding("learning-rate-too-high", evidence, read["learning-rate-too-high"], seen.epoch(seen.least_at),
                    numbers=numbers)  # fmt: skip
@@ -139,10 +140,14 @@ def _too_high(seen: _Seen, read: Mapping[str, float], known: Known) -> Finding:
 def _too_low(seen: _Seen, read: Mapping[str, float], known: Known) -> Finding:
     tail = max(len(seen.course) // 5, 1)
     late = (float(seen.course[-1 - tail]) - seen.end) / seen.fall if len(seen.course) > tail else 0.0
-    evidence = (
-        f"The {seen.name} is still coming down: its last {tail} epochs brought {_share(late)} of its whole fall, "
-        f"from {rounded(seen.start)} to {rounded(seen.end)}."
-    )
+    way = f"from {rounded(seen.start)} to {rounded(seen.end)}"
+    if late > 0:
+        evidence = (
+            f"The {seen.name} is still coming down: its last {tail} epochs brought {_share(late)} of its whole fall, "
+            f"{way}."
+        )
+    else:
+        evidence = f"The {seen.name} went {way}, and down no further in its last {tail} epochs."
     return Finding("learning-rate-too-low", evidence, read["learning-rate-too-low"], seen.epoch(10**9),
                    numbers={"late_fall": late})  # fmt: skip
 
