@@ -1,6 +1,7 @@
 """Whether returns can be forecast: losses and horizons on six series' development parts, walk-forward; and the cost.
 
     scripts/bench returns --markdown            every loss and horizon, money, coverage
+    scripts/bench returns --power --markdown    how large a signal has to be before it is found
     scripts/bench returns --speed --markdown    20 years × 20 seeds with yearly refits
 
 The last years of the series are not read.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+import warnings
 from typing import Any
 
 import machine
@@ -18,6 +20,7 @@ from finance import chance, development, percent
 from tables import Rows, table, three_digits
 
 from hillwalker import losses
+from hillwalker.errors import HillwalkerWarning
 from hillwalker.finance import Prices
 from hillwalker.finance.returns import returns
 from hillwalker.finance.returns_study import ReturnsStudy
@@ -75,14 +78,36 @@ def coverages(studies: dict[str, ReturnsStudy]) -> Rows:
     return rows
 
 
+def made_up(days: int, kept: float, seed: int) -> Prices:
+    """Return prices whose daily returns keep a share of the day before, the rest being chance."""
+    random = np.random.default_rng(seed)
+    percents = random.normal(size=days)
+    for day in range(1, days):
+        percents[day] += kept * percents[day - 1]
+    close = 100 * np.exp(np.cumsum(percents) / 100)
+    wide = np.exp(0.005 * random.random((2, days)))
+    dates = np.busday_offset("2000-01-03", np.arange(days))
+    return Prices("made up", dates, close, close * wide[0], close / wide[1], close, 1e6 * (1 + random.random(days)))
+
+
+def power(markdown: bool, histories: int = 40) -> None:
+    """Print how often a share that is kept is called a signal, and with 0 kept, how often noise is."""
+    rows: Rows = [("kept of the day before", "true R², %", '"signal", of 40', "mean R² of the network, %")]
+    for kept in (0.0, 0.05, 0.1, 0.15, 0.2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HillwalkerWarning)  # of Sharpe ratios too good to be true
+            studies = [returns(made_up(3000, kept, seed), models=[], seeds=5, threads=1, verbose=0)
+                       for seed in range(histories)]  # fmt: skip
+        found = sum(study.verdict == "signal" for study in studies)
+        reached = np.mean([study.scores["made up"]["network"].r2 for study in studies])
+        rows.append((f"{kept:g}", f"{100 * kept**2:.2f}", str(found), f"{100 * reached:.2f}"))
+    print(table(rows, markdown))
+
+
 def speed(markdown: bool, rounds: int) -> None:
     """Print the seconds of 20 years of made-up days × 20 seeds, one core."""
     machine.use_one_core()
-    random = np.random.default_rng(0)
-    close = 100 * np.exp(np.cumsum(0.01 * random.normal(size=5040)))
-    wide = np.exp(0.005 * random.random(5040))
-    dates = np.busday_offset("2000-01-03", np.arange(5040))
-    prices = Prices("made up", dates, close, close * wide, close / wide, close, 1e6 * (1 + random.random(5040)))
+    prices = made_up(5040, 0.0, 0)
     rows: Rows = [("one core, 20 years × 20 seeds, yearly refits", "s")]
     least: dict[str, float] = {}
     for _ in range(rounds):
@@ -97,6 +122,7 @@ def speed(markdown: bool, rounds: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--power", action="store_true", help="how large a signal has to be before it is found")
     parser.add_argument("--speed", action="store_true", help="what it costs")
     parser.add_argument("--rounds", type=int, default=3, help="of --speed; the quickest counts (default: 3)")
     parser.add_argument("--markdown", action="store_true", help="print the tables as docs/returns.md has them")
@@ -105,6 +131,8 @@ def main() -> None:
         for name, value in machine.describe().items():
             print(f"{'- ' if given.markdown else ''}{name}: {value}")
         return speed(given.markdown, given.rounds)
+    if given.power:
+        return power(given.markdown)
     prices = development()
     studies = {
         name: returns(prices, loss, horizon=horizon, threads=1, verbose="auto")

@@ -210,14 +210,15 @@ def test_positions_are_held_for_the_horizon(horizon):
     one = study_of(percents, horizon=horizon)["made"]
     after, before = _money(one, prices, 10.0)
     close = dict(zip(prices.dates, prices.close, strict=True))
-    signs, held = np.sign(one.forecasts["network"]), 0.0
+    signs, held, grown = np.sign(one.forecasts["network"]), 0.0, 1.0
     for row in range(len(one.dates) - 1):  # the last day's next one has not come
         position = sum(signs[max(row - horizon + 1, 0) : row + 1]) / horizon
         earned = position * (close[one.dates[row + 1]] / close[one.dates[row]] - 1)
-        assert before.net[row] == pytest.approx(earned, abs=1e-12)
         assert after.net[row] == pytest.approx(earned - 0.001 * abs(position - held), abs=1e-12)
-        held = position
+        held, grown = position, grown * (1 + earned)
     assert len(after.net) == len(one.dates) - 1
+    assert before.yearly_return == pytest.approx(grown ** (252 / len(after.net)) - 1)
+    assert before.turnover == after.strategy.turnover
 
 
 # Baselines

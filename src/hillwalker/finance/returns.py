@@ -18,7 +18,15 @@ from hillwalker import diagnosis, losses
 from hillwalker.errors import InputError, InputTypeError, explain, unknown_name
 from hillwalker.finance.averages import LEAST_DAYS
 from hillwalker.finance.comparing import Comparison, diebold_mariano, holm, pooled_diebold_mariano
-from hillwalker.finance.economics import Economics, directional, economics, out_of_sample, positions
+from hillwalker.finance.economics import (
+    Economics,
+    Performance,
+    directional,
+    economics,
+    out_of_sample,
+    performance,
+    positions,
+)
 from hillwalker.finance.evaluate import coverage
 from hillwalker.finance.features import Features, return_features
 from hillwalker.finance.network import Part, Settings, base_of, split_in_time, together
@@ -135,7 +143,7 @@ def judged(
         pooled=pooled,
         holm={other: holm({name: tests[name][other].p for name in tests}) for other in others},
         economics={name: after for name, (after, _) in money.items()},
-        before_costs={name: before.strategy for name, (_, before) in money.items()},
+        before_costs={name: before for name, (_, before) in money.items()},
         quantiles={} if asked.level is None else {one.name: _quantile(one, asked.level) for one in enough},
         learning=_learning(walk, features, asked.loss, first),
         cost=cost,
@@ -235,7 +243,7 @@ def _scores(
     return found
 
 
-def _money(one: SeriesForecasts, prices: Prices, cost: float) -> tuple[Economics, Economics]:
+def _money(one: SeriesForecasts, prices: Prices, cost: float) -> tuple[Economics, Performance]:
     """Return what the signs of the network's forecasts earn after costs, and before.
 
     Of a forecast over h days a share of 1 / h is held for h days, so each day's position is the mean of the last h
@@ -246,7 +254,8 @@ def _money(one: SeriesForecasts, prices: Prices, cost: float) -> tuple[Economics
     last = prices.close[places[-1] + 1 : places[-1] + 2]
     earned = np.concatenate([close[1:], last]) / close[: len(close) - 1 + len(last)] - 1
     held = np.convolve(positions(one.forecasts[NETWORK]), np.full(one.horizon, 1 / one.horizon))[: len(earned)]
-    return economics(earned, held, cost, next_day=True), economics(earned, held, 0.0, next_day=True)
+    before = performance(earned * held, np.abs(np.diff(held, prepend=0.0)))
+    return economics(earned, held, cost, next_day=True), before
 
 
 def _quantile(one: SeriesForecasts, level: float) -> QuantileCheck:
