@@ -11,6 +11,7 @@ import pytest
 
 import hillwalker as hw
 from hillwalker.errors import InputError, InputTypeError
+from hillwalker.finance.economics import directional, out_of_sample
 from hillwalker.finance.features import return_features
 from hillwalker.finance.network import Settings
 from hillwalker.finance.prices import Prices, load_sp500
@@ -115,6 +116,40 @@ def test_networks_of_a_quantile_are_fitted_each_alone_unless_asked_for():
     assert returns(several, **told).walk.panel
     single = returns({"b": several["b"]}, level, **told)
     np.testing.assert_array_equal(alone["b"].forecasts["network"], single["b"].forecasts["network"])
+
+
+def test_a_signal_needs_both_the_pooled_test_and_one_series_of_its_own():
+    study = study_of(noise(900, 1))
+    better = dataclasses.replace(study.pooled[CONSTANT], better="network", difference=-0.1, p=0.001)
+    level = dataclasses.replace(better, better=None, p=0.5)
+    worse = dataclasses.replace(better, better=CONSTANT, difference=0.1)
+
+    def verdict(pooled, own, p):
+        tests = {"made": {CONSTANT: own}}
+        told = {"pooled": {CONSTANT: pooled}, "comparisons": tests, "holm": {CONSTANT: {"made": p}}}
+        found = dataclasses.replace(study, **told)
+        assert found.sentences[0].startswith("Signal" if found.verdict == "signal" else "No signal")
+        return found.verdict
+
+    assert verdict(better, better, 0.001) == "signal"
+    assert verdict(better, better, 0.2) == "no-signal"
+    assert verdict(level, better, 0.001) == "no-signal"
+    assert verdict(better, worse, 0.001) == "no-signal"
+    assert verdict(worse, worse, 0.001) == "no-signal"
+
+
+@pytest.mark.parametrize("horizon", [1, 4])
+def test_scores_are_of_the_days_that_can_be_judged_and_of_the_past_that_was_known(horizon):
+    prices = prices_of(noise(1100, 3))
+    study = returns(prices, horizon=horizon, settings=FEW, models=["line"], threads=1, verbose=0)
+    one, features = study["made"], return_features(prices, horizon)
+    actual, forecast = one.actual[one.scored], one.forecasts["line"][one.scored]
+    hits = directional(actual[::horizon], forecast[::horizon])
+    score = study.scores["made"]["line"]
+    assert (score.hit_rate, score.always_up, score.hit_p) == (hits.hit_rate, hits.always_up, hits.p)
+    first = int(np.searchsorted(features.dates, one.dates[0]))
+    fit = out_of_sample(actual, forecast, features.y[: first - horizon + 1], horizon)
+    assert (score.r2, score.r2_p) == (pytest.approx(fit.r2, abs=1e-12), pytest.approx(fit.p, abs=1e-9))
 
 
 # What is not there is not found
@@ -258,6 +293,17 @@ def test_boosting_finds_the_signal_and_stays_at_the_constant_where_there_is_none
     assert -0.03 < gains[1] < 0.02
 
 
+def test_boosting_chooses_its_trees_after_rows_whose_targets_were_known(monkeypatch):
+    seen = []
+    monkeypatch.setattr(ReturnBaselines, "_count", lambda self, early, late: seen.append((early, late)) or 0)
+    features = return_features(prices_of(noise(700, 1)), horizon=20)
+    ReturnBaselines(hw.losses.get("mse")).boosting(features, slice(100, 600), slice(620, 622))
+    (early, late), first = seen[0], 600 - 100  # the last fifth of 500 rows: 400 to 500
+    assert len(early[1]) == 400 - 20 + 1
+    np.testing.assert_array_equal(late[1], features.y[500:600])
+    assert features.target_dates[100 : 100 + len(early[1])].max() <= features.dates[first]
+
+
 # Losses
 
 
@@ -374,6 +420,9 @@ def test_early_divergence_is_named_where_most_windows_turn_up_early():
     assert curves([up] * 4, falls).diverges_early
     assert curves([up] * 4, falls).best_epoch == 1
     assert not curves([down] * 4, falls).diverges_early
+    late = [0.98, 0.95, 0.93, 0.99]
+    assert curves([late] * 4, falls).risen == 1
+    assert not curves([late] * 4, falls).diverges_early  # it turns up, but in the second half
     assert not curves([up, up, down, down], falls).diverges_early  # half of the windows only
     assert not curves([up] * 4, falls[::-1]).diverges_early  # training did not learn anything
 
