@@ -180,7 +180,7 @@ def tables_of(walk: WalkForward, after: Mapping[str, str] | None, markdown: bool
 def variants(markdown: bool) -> None:
     """Print what other settings come to on the development part."""
     features = features_of(development())
-    rows: Rows = [("network", "against HAR-X, %", "p", "against log-HAR, %", "worst series against HAR-X, t", "s")]
+    rows: Rows = [("network", "against HAR-X, %", "p", "against log-HAR, %", "worst series against HAR-X, t")]
     for name, told in VARIANTS.items():
         own = {key: value for key, value in told.items() if key in Settings.__dataclass_fields__}
         rest = {key: value for key, value in told.items() if key not in own}
@@ -190,8 +190,7 @@ def variants(markdown: bool) -> None:
         bar, har = (pooled_diebold_mariano(losses[NETWORK], losses[m], dates) for m in ("HAR-X", "log-HAR"))
         tests = {n: diebold_mariano(losses[NETWORK][n], losses["HAR-X"][n]) for n in dates}
         worst = max(tests, key=lambda n: tests[n].statistic)
-        rows.append((name, percent(bar), chance(bar.p), percent(har), f"{worst} {tests[worst].statistic:+.1f}",
-                     three_digits(walk.seconds[NETWORK])))  # fmt: skip
+        rows.append((name, percent(bar), chance(bar.p), percent(har), f"{worst} {tests[worst].statistic:+.1f}"))
         print(name, file=sys.stderr)
     print(table(rows, markdown))
 

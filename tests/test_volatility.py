@@ -88,6 +88,16 @@ def test_what_is_said_is_what_was_found(study):
     assert low < study.coming["a"].volatility < high
 
 
+def test_every_record_is_a_frame_and_plain_data(study):
+    assert list(study.results[0].to_frame().index) == list(study.results[0].scores)
+    assert len(study.walk.to_frame()) == len(study.to_frame())
+    assert len(study["a"].to_frame()) == len(study["a"].dates)
+    assert json.loads(json.dumps(study.walk.to_dict()))["panel"] is True
+    low, high = study["a"].seed_band()
+    assert (low <= high).all()
+    assert study.results[0].seeds.share < study.results[0].coverage[0.9].share
+
+
 def test_each_sentence_of_the_verdict_has_its_test(study):
     bar = study.pooled["HAR-X"]
     wanted = {None: "level-with-HAR-X", NETWORK: "beats-HAR-X", "HAR-X": "behind-HAR-X"}[bar.better]
@@ -122,6 +132,8 @@ def test_prices_come_in_any_shape(tmp_path):
         prices_of([prices, prices])
     with pytest.raises(InputTypeError, match="None"):
         volatility(None)
+    with pytest.raises(InputTypeError, match="settings=3"):
+        volatility(prices, settings=3)
 
 
 def test_few_days_are_forecast_but_not_tested():

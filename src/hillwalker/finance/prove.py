@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hillwalker import checks
+from hillwalker import checks, records
 from hillwalker.errors import InputError, explain
 from hillwalker.finance.baselines import BASELINES
 from hillwalker.finance.features import LEAST_DAYS, Features, return_features, volatility_features
@@ -68,6 +68,12 @@ class Proof:
             found = "holds" if stage.holds else f"LEAKS: {stage.leak}" if stage.leak else "corruption could not be seen"
             lines.append(f"{stage.name.ljust(width)}  {stage.origins:>4} days  {stage.compared:>9,} numbers  {found}")
         return "\n".join([*lines, "No leak." if self.holds else "The future leaks into forecasts."])
+
+    def to_frame(self) -> Any:
+        """Return one row a stage."""
+        names = ("name", "origins", "compared", "leak", "seen", "holds")
+        columns = {name: [getattr(stage, name) for stage in self.stages] for name in names}
+        return records.to_frame(columns, index="name", call="proof.to_frame()")
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain lists, numbers and strings."""

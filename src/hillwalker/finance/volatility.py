@@ -6,6 +6,7 @@ Every stage is a function of its own that one can call alone: `read_prices`, a p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -46,8 +47,8 @@ class SeriesResult:
 
     `scores`: by model: QLIKE of the variance, RMSE, MAE and R² of its log; `tests`: of the network against each other
     model, by QLIKE (`diebold_mariano`); `confidence_set`: the models that may be the best one, at 90 %;
-    `calibration`: of the network's log forecasts; `coverage`: by level, of its intervals. The tests are None or empty
-    where fewer than 50 days can be judged.
+    `calibration`: of the network's log forecasts; `coverage`: by level, of its intervals; `seeds`: of the band between
+    which 90 % of the seeds lie. The tests are None or empty where fewer than 50 days can be judged.
     """
 
     name: str
@@ -57,6 +58,30 @@ class SeriesResult:
     confidence_set: ConfidenceSet | None
     calibration: Calibration | None
     coverage: dict[float, Coverage]
+    seeds: Coverage | None = None
+
+    def to_frame(self) -> Any:
+        """Return one row a model: its scores, the p of the network's difference, whether it may be the best."""
+        columns: dict[str, list[Any]] = {"model": list(self.scores)}
+        for name in next(iter(self.scores.values()), {}):
+            columns[name] = [scores[name] for scores in self.scores.values()]
+        columns["p"] = [self.tests[name].p if name in self.tests else math.nan for name in self.scores]
+        best = self.confidence_set
+        columns["may be best"] = [None if best is None else name in best.included for name in self.scores]
+        return records.to_frame(columns, index="model", call="study.results[0].to_frame()")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain lists, numbers and strings."""
+        return {
+            "name": self.name,
+            "days": self.days,
+            "scores": records.plain(self.scores),
+            "tests": {name: test.to_dict() for name, test in self.tests.items()},
+            "confidence_set": None if self.confidence_set is None else self.confidence_set.to_dict(),
+            "calibration": None if self.calibration is None else self.calibration.to_dict(),
+            "coverage": {str(level): found.to_dict() for level, found in self.coverage.items()},
+            "seeds": None if self.seeds is None else self.seeds.to_dict(),
+        }
 
 
 @dataclass(frozen=True)
@@ -142,46 +167,23 @@ class VolatilityStudy:
         return {
             "verdict": self.verdict,
             "sentences": self.sentences,
-            "series": [one.to_dict() for one in self.walk.series],
-            "results": [
-                {
-                    "name": one.name,
-                    "days": one.days,
-                    "scores": records.plain(one.scores),
-                    "tests": {name: test.to_dict() for name, test in one.tests.items()},
-                    "confidence_set": None if one.confidence_set is None else one.confidence_set.to_dict(),
-                    "calibration": None if one.calibration is None else one.calibration.to_dict(),
-                    "coverage": {str(level): found.to_dict() for level, found in one.coverage.items()},
-                }
-                for one in self.results
-            ],
+            **self.walk.to_dict(),
+            "results": [one.to_dict() for one in self.results],
             "pooled": {name: test.to_dict() for name, test in self.pooled.items()},
             "corrected": records.plain(self.corrected),
             "coming": {
                 name: {"date": str(one.date), "volatility": one.volatility, "low": one.low, "high": one.high}
                 for name, one in self.coming.items()
             },
-            "windows": [{"start": str(one.start), "rows": one.rows} for one in self.walk.windows],
             "readings": [[str(day), found.verdict] for day, found in self.readings],
             "proxy": self.proxy,
             "horizon": self.horizon,
             "notes": {name: list(notes) for name, notes in self.notes.items()},
-            "seconds": dict(self.walk.seconds),
         }
 
     def to_frame(self) -> Any:
         """Return one row a day and series: dates, actual log variance, each model's forecast, the intervals' ends."""
-        columns: dict[str, list[Any]] = {"series": [], "date": [], "target_date": [], "actual": []}
-        for one in self.walk.series:
-            told: dict[str, Any] = {"series": [one.name] * len(one.dates), "date": one.dates}
-            told |= {"target_date": one.target_dates, "actual": one.actual, **one.forecasts}
-            for level, (low, high) in one.intervals.items():
-                told |= {f"low {level:.0%}": low, f"high {level:.0%}": high}
-            for name, values in told.items():
-                columns.setdefault(name, []).append(values)
-        return records.to_frame(
-            {name: np.concatenate(parts) for name, parts in columns.items()}, call="study.to_frame()"
-        )
+        return records.to_frame(self.walk.columns, call="study.to_frame()")
 
 
 def volatility(
@@ -235,6 +237,9 @@ def volatility(
     series = prices_of(prices)
     features = common({name: volatility_features(one, horizon, proxy, open_end=True) for name, one in series.items()})
     how = settings if settings is not None else Settings()
+    if not isinstance(how, Settings):
+        fix = "volatility(prices, settings=Settings(units=(32,)))"
+        raise InputTypeError(explain(f"settings={settings!r}.", "hillwalker.finance.Settings.", fix))
     if seeds is not None:
         how = replace(how, seeds=checks.positive_integer("seeds", seeds, "volatility(prices, seeds=20)"))
     told: dict[str, Any] = {"refits": refits, "first": first, "length": length, "panel": panel, "warm": warm}
@@ -330,19 +335,21 @@ def _result(one: SeriesForecasts, horizon: int) -> SeriesResult:
         scores[model] = score(actual, forecast[known] - step) | {"QLIKE": float(losses[model].mean())} if days else {}
     if days < FEWEST:
         return SeriesResult(one.name, days, scores, {}, None, None, {})
-    tests, calibrated, covered = {}, None, {}
+    tests, calibrated, covered, band = {}, None, {}, None
     if NETWORK in losses:
         for model in losses:
             if model != NETWORK:
                 tests[model] = diebold_mariano(losses[NETWORK], losses[model], horizon, (NETWORK, model))
         logs = one.forecasts[NETWORK][known] - one.corrections[NETWORK][known]
         calibrated = calibration(actual, logs, horizon)
+        low, high = (end[known] for end in one.seed_band())
+        band = coverage(actual, low, high, horizon)
         for level, (low, high) in one.intervals.items():
             there = known & np.isfinite(low)
             if there.sum() >= FEWEST:
                 covered[level] = coverage(one.actual[there], low[there], high[there], horizon)
     best = model_confidence_set(losses, MCS_SIZE, horizon=horizon) if len(losses) > 1 else None
-    return SeriesResult(one.name, days, scores, tests, best, calibrated, covered)
+    return SeriesResult(one.name, days, scores, tests, best, calibrated, covered, band)
 
 
 def _readings(walk: WalkForward) -> tuple[tuple[np.datetime64, Diagnosis], ...]:

@@ -60,13 +60,26 @@ class SeriesForecasts:
         """The rows whose variance has come: those that can be judged, (rows,)."""
         return np.isfinite(self.actual)
 
-    def to_frame(self) -> Any:
-        """Return one row a day: dates, the actual log variance, each model's forecast, the intervals' ends."""
-        columns: dict[str, Any] = {"date": self.dates, "target_date": self.target_dates, "actual": self.actual}
-        columns |= self.forecasts
+    def seed_band(self, level: float = 0.9) -> tuple[Array, Array]:
+        """Return the ends (rows,) between which the middle `level` of the seeds' forecasts lie.
+
+        It shows how far the networks agree, not how far off they are: `intervals` do.
+        """
+        low, high = np.quantile(self.members, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return low, high
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns of `to_frame()`."""
+        told: dict[str, Any] = {"date": self.dates, "target_date": self.target_dates, "actual": self.actual}
+        told |= self.forecasts
         for level, (low, high) in self.intervals.items():
-            columns |= {f"low {level:.0%}": low, f"high {level:.0%}": high}
-        return records.to_frame(columns, index="date", call="forecasts.to_frame()")
+            told |= {f"low {level:.0%}": low, f"high {level:.0%}": high}
+        return told
+
+    def to_frame(self) -> Any:
+        """Return one row a day: dates, what came, each model's forecast, the intervals' ends."""
+        return records.to_frame(self.columns, index="date", call="forecasts.to_frame()")
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain lists, numbers and strings."""
@@ -111,6 +124,31 @@ class WalkForward:
             if one.name == name:
                 return one
         raise unknown_name("series", name, [one.name for one in self.series], "walk[{}]")
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns of `to_frame()`."""
+        parts: dict[str, list[Any]] = {"series": []}
+        for one in self.series:
+            parts["series"].append([one.name] * len(one.dates))
+            for name, values in one.columns.items():
+                parts.setdefault(name, []).append(values)
+        return {name: np.concatenate(values) for name, values in parts.items()}
+
+    def to_frame(self) -> Any:
+        """Return one row a day and series: dates, what came, each model's forecast, the intervals' ends."""
+        return records.to_frame(self.columns, call="walk.to_frame()")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the curves as plain lists, numbers and strings."""
+        return {
+            "series": [one.to_dict() for one in self.series],
+            "windows": [{"start": str(one.start), "rows": one.rows} for one in self.windows],
+            "refits": self.refits,
+            "panel": self.panel,
+            "seconds": dict(self.seconds),
+            "interrupted": self.interrupted,
+        }
 
 
 def walk_forward(

@@ -77,6 +77,11 @@ def interval_sentences(study: VolatilityStudy) -> list[str]:
                 f"{result.name}: {found.share:.1%} of {found.days:,} days lay within the {level:.0%} interval "
                 f"(95 % sure: {found.low:.1%} to {found.high:.1%})."
             )
+        if result.seeds is not None and study.walk.settings.seeds > 1:
+            said.append(
+                f"{result.name}: {result.seeds.share:.1%} lay where 90 % of the seeds do: their band shows how far the "
+                "networks agree, not how far off they are."
+            )
     return said
 
 
@@ -99,6 +104,8 @@ def reading_sentences(study: VolatilityStudy) -> list[str]:
             f"{name}: validation is best after {best[len(best) // 2]} epochs (the median of {len(best)} windows, from "
             f"{best[0]} to {best[-1]}); its curves read as: {verdicts}."
         )
+        if walk is study.walk and walk.settings.line == "held" and "no-signal" in counts:
+            said.append('"no-signal" there: what HAR-X leaves over cannot be told from noise.')
     return said
 
 
