@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
 
 import hillwalker as hw
+import hillwalker.finance.network as network_module
 from hillwalker.errors import InputError, InputTypeError
 from hillwalker.finance.economics import directional, out_of_sample
 from hillwalker.finance.features import return_features
@@ -20,6 +22,7 @@ from hillwalker.finance.returns import _money, loss_of_errors, returns
 from hillwalker.finance.returns_study import Learning
 from hillwalker.finance.returns_words import change, table
 
+walk_module = sys.modules["hillwalker.finance.walk_forward"]
 FEW = Settings(units=(16,), seeds=3, epochs=12, line="none")
 FOUND = "ignore:Passed. positions with a Sharpe"  # a planted signal is too good to be true, and told so
 
@@ -368,6 +371,7 @@ def test_a_loss_without_a_value_a_day_is_refused():
         ({"models": ["lines"]}, InputError, "line"),
         ({"models": ["volatility"]}, InputError, "'volatility'"),
         ({"seeds": 0}, InputError, "seeds"),
+        ({"settings": {"units": (4,)}}, InputTypeError, "settings of type dict"),
         ({"loss": "mae", "settings": Settings(loss="huber")}, InputError, "one loss"),
         ({"first": 5020}, InputError, "10 days or fewer|none is left"),
     ],
@@ -404,11 +408,37 @@ def test_the_study_as_text_frame_and_json():
     assert scored["loss of line"].mean() == pytest.approx(study.scores["made"]["line"].loss)
     np.testing.assert_allclose(scored["loss of network"], np.square(scored["actual"] - scored["network"]))
     assert frame["net"].notna().sum() == study.economics["made"].days
+    assert study.scores["made"]["line"].to_frame()["loss"].item() == study.scores["made"]["line"].loss
+    epochs = study.learning.to_frame()
+    assert epochs[epochs["window"] == 0]["validation"].tolist() == study.learning.validation[0].tolist()
 
 
 def test_the_constant_is_judged_whether_asked_for_or_not():
     assert CONSTANT in study_of(noise(900, 1), models=["network"]).pooled
     assert BOOSTING in study_of(noise(900, 1), models=None).pooled
+
+
+@pytest.mark.parametrize("done", [0, 1])
+def test_ctrl_c_keeps_the_series_that_are_done(done, monkeypatch):
+    real, calls = network_module.fit_networks, []
+
+    def stopped(*told):
+        calls.append(1)
+        if len(calls) > 2 * done:  # two windows a series
+            raise KeyboardInterrupt
+        return real(*told)
+
+    monkeypatch.setattr(walk_module, "fit_networks", stopped)
+    several = {"a": prices_of(noise(1100, 1)), "b": prices_of(noise(1100, 2))}
+    told = {"settings": FEW, "models": [], "panel": False, "threads": 1, "verbose": 0}
+    if not done:
+        with pytest.raises(KeyboardInterrupt):
+            returns(several, **told)
+        return
+    study = returns(several, **told)
+    assert study.walk.interrupted
+    assert study.names == ("a",)
+    assert "interrupted" in str(study)
 
 
 def curves(validation: list[list[float]], training: list[float]) -> Learning:

@@ -118,6 +118,8 @@ def judged(
     enough = tuple(one for one in walk.series if one.scored.sum() > LEAST_DAYS)
     if left_out := [one.name for one in walk.series if one not in enough]:
         notes += (f"{', '.join(left_out)} left out: {LEAST_DAYS} days or fewer to judge.",)
+    if not enough and walk.interrupted:
+        raise KeyboardInterrupt
     if not enough:
         passed = f"forecasts of {LEAST_DAYS} days or fewer that can be judged."
         raise InputError(explain(passed, "more days after the first ones.", CALL.format(f"first={first // 2}")))
@@ -184,6 +186,9 @@ def loss_of_errors(loss: Any) -> LossOfErrors:
 
 
 def _settings(settings: Settings | None, loss: Any, found: Loss, seeds: int | None) -> Settings:
+    if settings is not None and not isinstance(settings, Settings):
+        passed = f"settings of type {type(settings).__name__}."
+        raise InputTypeError(explain(passed, "Settings.", CALL.format('settings=Settings(line="none", units=(16,))')))
     if settings is not None and settings.loss not in ("mse", loss):
         passed = f"Settings(loss={settings.loss!r}) and loss={loss!r}."
         raise InputError(explain(passed, "one loss.", f"returns(prices, loss={settings.loss!r}, settings=Settings())"))

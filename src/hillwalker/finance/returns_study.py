@@ -53,6 +53,14 @@ class ReturnScore:
     always_up: float = math.nan
     hit_p: float = math.nan
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain numbers."""
+        return {name: records.plain(value) for name, value in vars(self).items()}
+
+    def to_frame(self) -> Any:
+        """Return one row."""
+        return records.to_frame({name: [value] for name, value in vars(self).items()}, call="score.to_frame()")
+
 
 @dataclass(frozen=True)
 class QuantileCheck:
@@ -68,6 +76,14 @@ class QuantileCheck:
     high: float
     p: float
     days: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain numbers."""
+        return {name: records.plain(value) for name, value in vars(self).items()}
+
+    def to_frame(self) -> Any:
+        """Return one row."""
+        return records.to_frame({name: [value] for name, value in vars(self).items()}, call="check.to_frame()")
 
 
 @dataclass(frozen=True)
@@ -116,6 +132,17 @@ class Learning:
         said = {name: getattr(self, name) for name in ("idle", "best_epoch", "risen", "diverges_early")}
         told: dict[str, Any] = records.plain(own | said)
         return {**told, "diagnosis": self.diagnosis.to_dict()}
+
+    def to_frame(self) -> Any:
+        """Return one row a window and epoch: training and validation loss in units of the start's."""
+        windows, epochs = self.validation.shape
+        columns = {
+            "window": np.repeat(np.arange(windows), epochs),
+            "epoch": np.tile(np.arange(1, epochs + 1), windows),
+            "training": self.training.ravel(),
+            "validation": self.validation.ravel(),
+        }
+        return records.to_frame(columns, call="learning.to_frame()")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -190,13 +217,13 @@ class ReturnsStudy:
             "refits": self.walk.refits,
             "seeds": self.walk.settings.seeds,
             "cost": self.cost,
-            "scores": _plain(self.scores),
+            "scores": {name: _dicts(by_model) for name, by_model in self.scores.items()},
             "comparisons": {name: _dicts(tests) for name, tests in self.comparisons.items()},
             "pooled": _dicts(self.pooled),
             "holm": self.holm,
             "economics": _dicts(self.economics),
             "before_costs": {name: vars(one) for name, one in self.before_costs.items()},
-            "quantiles": {name: vars(one) for name, one in self.quantiles.items()},
+            "quantiles": _dicts(self.quantiles),
             "learning": None if self.learning is None else self.learning.to_dict(),
             "series": [one.to_dict() for one in self.walk.series],
             "losses": self.losses,
@@ -233,7 +260,3 @@ class ReturnsStudy:
 
 def _dicts(parts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: one.to_dict() for name, one in parts.items()}
-
-
-def _plain(scores: Mapping[str, Mapping[str, ReturnScore]]) -> dict[str, Any]:
-    return {name: {model: vars(one) for model, one in by_model.items()} for name, by_model in scores.items()}
