@@ -27,6 +27,8 @@ from hillwalker.finance.proxies import (
     yang_zhang_variance,
 )
 from hillwalker.finance.reading import load_stock, read_all_prices, read_prices
+from hillwalker.finance.returns import returns
+from hillwalker.finance.returns_study import ReturnsStudy
 from hillwalker.finance.volatility import VolatilityStudy, volatility
 from hillwalker.finance.walk_forward import SeriesForecasts, WalkForward, walk_forward
 from hillwalker.finance.windows import Window, walk_forward_windows
@@ -39,6 +41,7 @@ __all__ = [
     "Prices",
     "Proof",
     "Remark",
+    "ReturnsStudy",
     "SeriesForecasts",
     "Settings",
     "VolatilityStudy",
@@ -70,6 +73,7 @@ __all__ = [
     "read_all_prices",
     "read_prices",
     "return_features",
+    "returns",
     "rogers_satchell_variance",
     "score",
     "squared_return",

@@ -243,6 +243,12 @@ class ReturnsStudy:
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return records.to_frame(columns, call="study.to_frame()")
 
+    def plot(self) -> Any:
+        """Return a matplotlib figure of the network's lead and of what it earned (see `hillwalker.plots.returns`)."""
+        from hillwalker.plots.returns import plot_returns
+
+        return plot_returns(self)
+
     def _columns(self, one: SeriesForecasts) -> dict[str, NDArray[Any]]:
         net = np.full(len(one.dates), np.nan)
         if one.name in self.economics:

@@ -52,6 +52,7 @@ _PICTURES = {
     "plot_predicted_vs_actual": "prediction",
     "plot_race": "race",
     "plot_recording": "recording",
+    "plot_returns": "returns",
     "plot_rows": "rows",
     "plot_seeds": "seeds",
     "plot_surface": "landscape",
