@@ -6,6 +6,7 @@ again, and where validation says that nothing is to be gained, the line is what 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -127,7 +128,8 @@ class Curves:
     """One window's learning on its older days, judged on its newest: (seeds, epochs) each, in units of what is left.
 
     `start`: the validation loss before the first epoch; `chosen`: after how many epochs the mean of the seeds is least;
-    `errors`: of the line alone on each series' newest days, which it has not learned from; none without a line.
+    `errors`: of the line alone on each series' newest days, which it has not learned from; none without a line;
+    `start_loss`: as `start`, on the older days.
     """
 
     loss: Array
@@ -135,6 +137,20 @@ class Curves:
     start: float
     chosen: int
     errors: tuple[Array, ...] = ()
+    start_loss: float = math.nan
+
+    @property
+    def means(self) -> dict[str, Array]:
+        """The seeds' mean curves as a log has them, the state before the first epoch first."""
+        return {
+            "loss": np.concatenate([[self.start_loss], self.loss.mean(axis=0)]),
+            "val_loss": np.concatenate([[self.start], self.validation.mean(axis=0)]),
+        }
+
+    @property
+    def diverges_early(self) -> bool:
+        """Whether validation is best before the first epoch, and worse after the last: what is learned is noise."""
+        return self.chosen == 0 and float(self.validation[:, -1].mean()) > self.start
 
 
 @dataclass(frozen=True)
@@ -167,13 +183,14 @@ def fit_networks(parts: Sequence[Part], settings: Settings, seed: int = 0, threa
     models = fresh(early, bases, settings, seed)
     x, t = together(early, bases, settings)
     x_late, t_late = together(late, bases, settings)
-    start = float(np.mean([model.evaluate(x_late, t_late, verbose=0) for model in models[:1]]))
+    start_loss, start = (float(models[0].evaluate(*days, verbose=0)) for days in ((x, t), (x_late, t_late)))
     histories = fit_many(
         models, x, t, batch_size=settings.batch_size, epochs=settings.epochs, validation_data=(x_late, t_late),
         verbose=0, threads=threads,
     )  # fmt: skip
     errors = [part.y - base.line.predict(base.inputs(part.X)) for part, base in zip(late, bases, strict=True)]
-    curves = _curves(histories, start, settings.epochs, tuple(errors) if settings.line == "held" else ())
+    known = tuple(errors) if settings.line == "held" else ()
+    curves = replace(_curves(histories, start, settings.epochs, known), start_loss=start_loss)
 
     bases = [base_of(part, settings) for part in parts]
     models = fresh(parts, bases, settings, seed)

@@ -29,7 +29,7 @@ from hillwalker.finance.economics import (
 )
 from hillwalker.finance.evaluate import coverage
 from hillwalker.finance.features import Features, return_features
-from hillwalker.finance.network import Part, Settings, base_of, split_in_time, together
+from hillwalker.finance.network import Settings
 from hillwalker.finance.prices import Array, Prices
 from hillwalker.finance.return_baselines import BOOSTING, CONSTANT, ReturnBaselines, losses_of_days
 from hillwalker.finance.returns_study import Learning, LossOfErrors, QuantileCheck, ReturnScore, ReturnsStudy
@@ -147,7 +147,7 @@ def judged(
         economics={name: after for name, (after, _) in money.items()},
         before_costs={name: before for name, (_, before) in money.items()},
         quantiles={} if asked.level is None else {one.name: _quantile(one, asked.level) for one in enough},
-        learning=_learning(walk, features, asked.loss, first),
+        learning=_learning(walk),
         cost=cost,
         notes=notes,
     )
@@ -280,7 +280,7 @@ def _quantile(one: SeriesForecasts, level: float) -> QuantileCheck:
     return QuantileCheck(level, found.share, found.low, found.high, p, days)
 
 
-def _learning(walk: WalkForward, features: Mapping[str, Features], loss: Loss, first: int) -> Learning | None:
+def _learning(walk: WalkForward) -> Learning | None:
     """Return the windows' curves in units of the constant's loss, and a diagnosis of the newest window's."""
     fits = [(one, one.curves) for one in walk.windows if one.curves is not None]
     if not fits:
@@ -289,16 +289,8 @@ def _learning(walk: WalkForward, features: Mapping[str, Features], loss: Loss, f
     validation = np.array([curves.validation.mean(axis=0) for _, curves in fits])
     training = np.array([curves.loss.mean(axis=0) for _, curves in fits])
     day, newest = fits[-1][0].start, fits[-1][1]
-    parts = [
-        Part(one.dates[known], one.X[known], one.y[known])
-        for name, one in features.items()
-        if first <= np.searchsorted(one.dates, day) < len(one.y) and (walk.panel or name == walk.series[-1].name)
-        for known in [slice(0, int((~np.isnat(one.target_dates) & (one.target_dates <= day)).sum()))]
-    ]
-    early, _ = split_in_time(parts, walk.settings.validation_share)
-    _, t = together(early, [base_of(part, walk.settings) for part in early], walk.settings)
-    constant = float(losses_of_days(loss, t.astype(np.float64), np.zeros(len(t))).mean())
-    read = {"loss": training[-1].tolist(), "val_loss": validation[-1].tolist()}
-    told = diagnosis.diagnose(read, batch_size=walk.settings.batch_size, constant_loss=(constant, newest.start))
+    told = diagnosis.diagnose(
+        newest.means, batch_size=walk.settings.batch_size, constant_loss=(newest.start_loss, newest.start)
+    )
     chosen = tuple(curves.chosen for _, curves in fits)
     return Learning(training / unit, validation / unit, chosen, told, day)

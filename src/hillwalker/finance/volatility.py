@@ -377,10 +377,9 @@ def _readings(walk: WalkForward) -> tuple[tuple[np.datetime64, Diagnosis], ...]:
     for window in walk.windows:
         if window.curves is None or not np.isfinite(window.curves.validation).all():
             continue
-        told = {"loss": window.curves.loss.mean(axis=0), "val_loss": window.curves.validation.mean(axis=0)}
-        if len(told["loss"]) >= 5:
-            constant = (1.0, window.curves.start)  # what is left over has a variance of 1 on the days learned from
-            size, rate = walk.settings.batch_size, walk.settings.learning_rate
+        told, size, rate = window.curves.means, walk.settings.batch_size, walk.settings.learning_rate
+        if len(told["loss"]) > 5:
+            constant = (window.curves.start_loss, window.curves.start)
             reading = diagnose(
                 told, constant_loss=constant, learning_rate=rate, optimizer="adam", batch_size=size, verbose=0
             )

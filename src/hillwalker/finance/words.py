@@ -115,6 +115,12 @@ def reading_sentences(study: VolatilityStudy) -> list[str]:
             f"{name}: validation is best after {best[len(best) // 2]} epochs (the median of "
             f"{counted(len(best), 'window')}, from {best[0]} to {best[-1]}); its curves read as: {verdicts}."
         )
+        early = sum(curves.diverges_early for curves in fits)
+        if early:
+            said.append(
+                f"Early divergence in {early} of {len(fits)} windows: validation rises from the first epoch on, so "
+                "none was taken."
+            )
         if walk is study.walk and walk.settings.line == "held" and "no-signal" in counts:
             said.append('"no-signal" there: what HAR-X leaves over cannot be told from noise.')
     return said
