@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 import time
 import warnings
@@ -200,7 +201,6 @@ def variants(markdown: bool) -> None:
 
 def speed(markdown: bool, rounds: int) -> None:
     """Print the seconds of 20 years × 20 seeds, one core; rivals do one seed or some refits and are scaled."""
-    machine.use_one_core()
     features = volatility_features(load_sp500())
     rows: Rows = [("one core, S&P 500, 20 years × 20 seeds", "s", "times ours")]
     for refits, name in (("yearly", "yearly refits"), ("daily", "daily refits, warm")):
@@ -234,8 +234,10 @@ def rivals(features: Features, refits: str, windows: int) -> dict[str, float]:
     sample = (FIRST, (FIRST + rows) // 2, rows - 1)  # windows of few, of many and of all days
     each = {"scikit-learn MLPRegressor": 0.0, "plain NumPy": 0.0}
     for count in sample:
-        model = MLPRegressor(settings.units, learning_rate_init=settings.learning_rate, batch_size=settings.batch_size,
-                             max_iter=epochs, n_iter_no_change=epochs, random_state=0)  # fmt: skip
+        model = MLPRegressor(
+            hidden_layer_sizes=settings.units, learning_rate_init=settings.learning_rate,
+            batch_size=settings.batch_size, max_iter=epochs, n_iter_no_change=epochs, random_state=0,
+        )  # fmt: skip
         began = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -261,7 +263,7 @@ def forecast_seconds(name: str, X: Any, y: Any, settings: Settings) -> float:
     half = X[: (FIRST + len(X)) // 2]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = MLPRegressor(settings.units, max_iter=1).fit(half, y[: len(half)])
+        model = MLPRegressor(hidden_layer_sizes=settings.units, max_iter=1).fit(half, y[: len(half)])
     weights = numpy_network(half, y[: len(half)], settings, 1)
     began = time.perf_counter()
     for _ in range(20):
@@ -309,6 +311,9 @@ def main() -> None:
     given = parser.parse_args()
     if given.settings:
         return variants(given.markdown)
+    if given.speed and os.environ.get("OMP_NUM_THREADS") != "1":  # NumPy reads it when it is imported: start anew
+        machine.use_one_core()
+        os.execv(sys.executable, [sys.executable, *sys.argv])
     if given.speed:
         for name, value in machine.describe().items():
             print(f"{'- ' if given.markdown else ''}{name}: {value}")

@@ -84,7 +84,7 @@ def test_days_to_come_are_marked_with_their_interval(one):
     closer = plot_forecasts(one).axes[1]
     coming = one.coming["made"]
     said = closer.texts[0].get_text()
-    assert said == f"to come: {coming.volatility:.1f} % (90%: {coming.low:.1f} to {coming.high:.1f})"
+    assert said == f"to come: {coming.volatility:.1f} % (90 %: {coming.low:.1f} to {coming.high:.1f})"
     assert f"to come, forecast after {coming.date}" in lines(closer)
     series = one.walk.series[0]
     assert days_forecast(series)[-1] == np.busday_offset(series.dates[-1], 1)
@@ -176,7 +176,7 @@ def test_coverage_by_year_is_that_of_the_days(one):
     low, high = series.intervals[0.9]
     rows = (years == np.datetime64("2012")) & np.isfinite(low)
     share = np.mean((low[rows] <= series.actual[rows]) & (series.actual[rows] <= high[rows]))
-    upper = next(container for container in axes.containers if container.get_label() == "90% interval")
+    upper = next(container for container in axes.containers if container.get_label() == "90 % interval")
     assert 100 * share == pytest.approx(upper.lines[0].get_ydata()[1])
 
 

@@ -75,7 +75,7 @@ def test_no_network_beats_the_line_where_the_truth_is_a_line():
 
 def test_what_is_said_is_what_was_found(study):
     text = str(study)
-    for name in ("a, ", "b, ", "log-HAR", ALONE, "90% interval", "after"):
+    for name in ("a, ", "b, ", "log-HAR", ALONE, "90 % interval", "after"):
         assert name in text
     assert max(len(line) for line in text.splitlines()) <= 100
     told = json.loads(json.dumps(study.to_dict()))

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from hillwalker.finance.volatility import VolatilityStudy
-    from hillwalker.finance.walk_forward import SeriesForecasts
 
 # On a phone a picture of ten inches keeps a size at which its text can be read, and scrolls.
 PHONE = """@media screen and (max-width: 40rem) {
@@ -155,23 +154,12 @@ def _left_out(study: VolatilityStudy) -> Parts:
 
 def forecasts_csv(study: VolatilityStudy) -> str:
     """Return one row a day and series, as `study.to_frame()` has them, as CSV; what is unknown is empty."""
-    columns = [_columns(one) for one in study.walk.series]
-    header = list(dict.fromkeys(name for told in columns for name in told))
+    columns = study.walk.columns
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    for told in columns:
-        rows = len(told["date"])
-        writer.writerows(zip(*([_cell(v) for v in told.get(name, [""] * rows)] for name in header), strict=True))
+    writer.writerow(columns)
+    writer.writerows(zip(*([_cell(value) for value in values] for values in columns.values()), strict=True))
     return buffer.getvalue()
-
-
-def _columns(one: SeriesForecasts) -> dict[str, Any]:
-    told: dict[str, Any] = {"series": [one.name] * len(one.dates), "date": one.dates, "target_date": one.target_dates}
-    told |= {"actual": one.actual, **one.forecasts}
-    for level, (low, high) in one.intervals.items():
-        told |= {f"low {level:.0%}": low, f"high {level:.0%}": high}
-    return told
 
 
 def _cell(value: Any) -> str:

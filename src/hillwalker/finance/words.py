@@ -11,6 +11,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from hillwalker.finance.comparing import SURE
+from hillwalker.finance.returns_words import percent
 from hillwalker.finance.walk_forward import NETWORK
 from hillwalker.scores import rounded
 
@@ -85,13 +86,13 @@ def interval_sentences(study: VolatilityStudy) -> list[str]:
     for result in study.results:
         for level, found in sorted(result.coverage.items()):
             said.append(
-                f"{result.name}: {found.share:.1%} of {found.days:,} days lay within the {level:.0%} interval "
-                f"(95 % sure: {found.low:.1%} to {found.high:.1%})."
+                f"{result.name}: {percent(found.share)} of {found.days:,} days lay within the {percent(level, 0)} "
+                f"interval (95 % sure: {percent(found.low)} to {percent(found.high)})."
             )
         if result.seeds is not None and study.walk.settings.seeds > 1:
             said.append(
-                f"{result.name}: {result.seeds.share:.1%} lay where 90 % of the seeds do: their band shows how far the "
-                "networks agree, not how far off they are."
+                f"{result.name}: {percent(result.seeds.share)} lay where 90 % of the seeds do: their band shows how "
+                "far the networks agree, not how far off they are."
             )
     return said
 

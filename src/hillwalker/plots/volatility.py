@@ -105,7 +105,7 @@ def _over_time(axes: Axes, one: SeriesForecasts, newest: int, title: str) -> Non
     when = days_forecast(one)[rows]
     for level, colour in zip(sorted(one.intervals, reverse=True), (GROUND, MIDDLE), strict=False):
         low, high = (_percent(end[rows]) for end in one.intervals[level])
-        axes.fill_between(when, low, high, facecolor=colour, linewidth=0, label=f"{level:.0%} interval")
+        axes.fill_between(when, low, high, facecolor=colour, linewidth=0, label=f"{100 * level:.0f} % interval")
     marker: dict[str, Any] = {"marker": "o", "markersize": 2.5} if few else {}
     # The grey of thousands of days would hide the forecasts, so there it is thin and pale.
     grey, thin = (GREY, 0.9) if few else (PALE, 0.5)
@@ -133,7 +133,7 @@ def _mark_coming(axes: Axes, one: SeriesForecasts) -> None:
         low, high = (float(_percent(end[-1:])[0]) for end in one.intervals[level])
         if np.isfinite([low, high]).all():
             axes.plot([day, day], [low, high], color=BLACK, linewidth=1.4, marker="_", markersize=9, zorder=6)
-            said += f" ({level:.0%}: {low:.1f} to {high:.1f})"
+            said += f" ({100 * level:.0f} %: {low:.1f} to {high:.1f})"
     axes.plot(
         [day], [middle], color=VERMILION, markeredgecolor=BLACK, marker="D", markersize=8, linestyle="none",
         clip_on=False, label=f"to come, forecast after {one.dates[-1]}", zorder=7,

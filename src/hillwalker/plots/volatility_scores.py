@@ -135,7 +135,7 @@ def plot_coverage(study: VolatilityStudy) -> Figure:
             place = np.array(list(years), dtype=float) + (0.08 if level == max(one.intervals) else -0.08)
             ends = np.abs(shares[1:] - shares[0])
             axes.errorbar(place, shares[0], yerr=ends, fmt=marker, color=colour, markersize=6, elinewidth=1.3,
-                          label=f"{level:.0%} interval")  # fmt: skip
+                          label=f"{100 * level:.0f} % interval")  # fmt: skip
             axes.axhline(100 * level, color=colour, linestyle="--", linewidth=1.2, zorder=1)
         style(axes, "", "days inside, %", one.name)
         axes.set_ylim(0, 103)
