@@ -38,6 +38,11 @@ figure { margin: 1rem 0; }
 figure img { width: 100%; height: auto; background: #ffffff; border-radius: 4px; }
 figcaption, footer { color: var(--soft); font-size: .92rem; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .6rem; }
+/* On a phone a picture keeps a size at which its text can be read, and scrolls. */
+@media screen and (max-width: 40rem) {
+  figure { overflow-x: auto; }
+  figure img { width: 46rem; max-width: none; }
+}
 @media print { body { margin: 0; max-width: none; } h2 { break-after: avoid; } figure, table { break-inside: avoid; } }
 """
 

@@ -29,13 +29,6 @@ if TYPE_CHECKING:
 
     from hillwalker.finance.volatility import VolatilityStudy
 
-# On a phone a picture of ten inches keeps a size at which its text can be read, and scrolls.
-PHONE = """@media screen and (max-width: 40rem) {
-  figure { overflow-x: auto; }
-  figure img { width: 46rem; max-width: none; }
-}
-"""
-
 Parts = list["str | Table | Facts | Code | Picture"]
 
 PICTURES: dict[str, Callable[[VolatilityStudy], Figure]] = {
@@ -65,7 +58,7 @@ def write_volatility(study: VolatilityStudy, folder: str | Path, overwrite: bool
     folders.check_folder(folder, overwrite)  # before the pictures, which take seconds
     pictures = drawn(study)
     contents = {
-        "report.html": render(page(study, pictures)).replace("</style>", f"{PHONE}</style>", 1).encode(),
+        "report.html": render(page(study, pictures)).encode(),
         "report.json": (json.dumps(records.plain(study.to_dict()), allow_nan=False) + "\n").encode(),
         "forecasts.csv": forecasts_csv(study).encode(),
         **{f"{name}.png": png for name, png in pictures.items()},
