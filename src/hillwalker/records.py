@@ -49,3 +49,24 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class OneRow:
+    """What records of plain numbers share: their fields as a dict, and as a frame of one row.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Share(OneRow):
+    ...     share: float
+    >>> Share(0.5).to_dict(), Share(0.5).to_frame()["share"].tolist()
+    ({'share': 0.5}, [0.5])
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every field as a plain number, string or list."""
+        return {name: plain(value) for name, value in vars(self).items()}
+
+    def to_frame(self) -> Any:
+        """Return one row, a column a field."""
+        columns = {name: [value] for name, value in vars(self).items()}
+        return to_frame(columns, call=f"{type(self).__name__.lower()}.to_frame()")

@@ -22,7 +22,7 @@ TOO_GOOD = 3.0  # a Sharpe ratio that nobody reaches with daily forecasts of ret
 
 
 @dataclass(frozen=True)
-class Directional:
+class Directional(records.OneRow):
     """How often the direction was right, beside what luck and "always up" would have reached on the same days.
 
     `by_luck`: the rate of a forecast with as many ups, independent of what happened; `p`: how likely so high a rate is
@@ -35,16 +35,6 @@ class Directional:
     statistic: float
     p: float
     days: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain numbers."""
-        return {name: records.plain(value) for name, value in vars(self).items()}
-
-    def to_frame(self) -> Any:
-        """Return one row."""
-        return records.to_frame(
-            {name: [value] for name, value in vars(self).items()}, call="directional(...).to_frame()"
-        )
 
 
 @dataclass(frozen=True)
@@ -97,22 +87,12 @@ class Economics:
 
 
 @dataclass(frozen=True)
-class OutOfSample:
+class OutOfSample(records.OneRow):
     """R² against the mean of the past; p: how likely so good a forecast is by luck (one-sided, Clark and West 2007)."""
 
     r2: float
     p: float
     days: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain numbers."""
-        return {name: records.plain(value) for name, value in vars(self).items()}
-
-    def to_frame(self) -> Any:
-        """Return one row."""
-        return records.to_frame(
-            {name: [value] for name, value in vars(self).items()}, call="out_of_sample(...).to_frame()"
-        )
 
 
 def directional(actual: Array, forecast: Array) -> Directional:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -59,7 +58,7 @@ def score(log_actual: Array, log_forecast: Array, correction: float = 0.0) -> di
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(records.OneRow):
     """The line actual = intercept + slope · forecast; calibrated forecasts have 0 and 1 (Mincer and Zarnowitz 1969).
 
     `p`: how likely the line lies as far from 0 and 1 by chance; the errors reckon with days that resemble their
@@ -74,17 +73,9 @@ class Calibration:
     p: float
     days: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain numbers."""
-        return {name: records.plain(value) for name, value in vars(self).items()}
-
-    def to_frame(self) -> Any:
-        """Return one row."""
-        return records.to_frame({name: [value] for name, value in vars(self).items()}, call="calibration.to_frame()")
-
 
 @dataclass(frozen=True)
-class Coverage:
+class Coverage(records.OneRow):
     """The share of days whose outcome fell into its interval, and the 95 % interval of that share."""
 
     share: float
@@ -93,14 +84,6 @@ class Coverage:
     below: float
     above: float
     days: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain numbers."""
-        return {name: records.plain(value) for name, value in vars(self).items()}
-
-    def to_frame(self) -> Any:
-        """Return one row."""
-        return records.to_frame({name: [value] for name, value in vars(self).items()}, call="coverage.to_frame()")
 
 
 def calibration(actual: Array, forecast: Array, horizon: int = 1) -> Calibration:

@@ -39,7 +39,7 @@ class LossOfErrors:
 
 
 @dataclass(frozen=True)
-class ReturnScore:
+class ReturnScore(records.OneRow):
     """One model's mean loss; of a loss about the centre also R² against the mean of the past, and the hit rate.
 
     `r2_p`, `hit_p`: how likely so good a number is by luck, one-sided (Clark and West 2007; Pesaran and Timmermann
@@ -53,17 +53,9 @@ class ReturnScore:
     always_up: float = math.nan
     hit_p: float = math.nan
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain numbers."""
-        return {name: records.plain(value) for name, value in vars(self).items()}
-
-    def to_frame(self) -> Any:
-        """Return one row."""
-        return records.to_frame({name: [value] for name, value in vars(self).items()}, call="score.to_frame()")
-
 
 @dataclass(frozen=True)
-class QuantileCheck:
+class QuantileCheck(records.OneRow):
     """The share of days below the forecast quantile, its 95 % interval, days near one another no independent witnesses.
 
     `p`: how likely a share so far from `level` is by chance on independent days (Kupiec 1995), NaN where
@@ -76,14 +68,6 @@ class QuantileCheck:
     high: float
     p: float
     days: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain numbers."""
-        return {name: records.plain(value) for name, value in vars(self).items()}
-
-    def to_frame(self) -> Any:
-        """Return one row."""
-        return records.to_frame({name: [value] for name, value in vars(self).items()}, call="check.to_frame()")
 
 
 @dataclass(frozen=True)
