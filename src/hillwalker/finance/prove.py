@@ -13,19 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hillwalker import checks, records
+from hillwalker import checks, losses, records
 from hillwalker.errors import InputError, explain
 from hillwalker.finance.baselines import BASELINES
 from hillwalker.finance.features import LEAST_DAYS, Features, return_features, volatility_features
 from hillwalker.finance.network import Settings
 from hillwalker.finance.prices import Array, Prices
 from hillwalker.finance.proxies import PROXIES
+from hillwalker.finance.return_baselines import BOOSTING, ReturnBaselines
 from hillwalker.finance.walk_forward import NETWORK, Baseline, SeriesForecasts, walk_forward
 from hillwalker.finance.windows import FIRST
 from hillwalker.training.progress import Shown
 
 WALKS = {"refitted": ("yearly", 3 * 252), "warm": ("monthly", 5 * 21)}  # refits, the newest days that are forecast
 QUICK = Settings(seeds=2, epochs=4)
+RETURNS = "returns, all models"
 WILD = 0.2  # standard deviation of a corrupted day's log return
 MANY = 8  # times as many origins for the stages that cost little
 
@@ -135,14 +137,14 @@ def prove_no_leak(
     >>> from hillwalker.finance.prices import load_sp500
     >>> proof = prove_no_leak(load_sp500(), origins=1, baselines={}, verbose=0)
     >>> proof.holds, [stage.name for stage in proof.stages][-1]
-    (True, 'network, warm')
+    (True, 'returns, all models')
     """
     count = checks.positive_integer("origins", origins, "prove_no_leak(prices, origins=6)")
     newest = min(len(prices) - FIRST // 2, WALKS["refitted"][1])
     if newest < 2 * horizon + 2:
         raise InputError(explain(f"{len(prices)} days of prices.", f"{FIRST // 2 + 2 * horizon + 2} or more.", None))
     tracks = {name: _Track(name) for name in ("proxies", "volatility features", "return features", *baselines)}
-    tracks |= {name: _Track(name) for name in (f"{NETWORK}, refitted", f"{NETWORK}, warm")}
+    tracks |= {name: _Track(name) for name in (f"{NETWORK}, refitted", f"{NETWORK}, warm", RETURNS)}
     bar = Shown("proof", verbose)
     starts: set[np.datetime64] = set()
 
@@ -157,6 +159,9 @@ def prove_no_leak(
             )  # fmt: skip
             starts.update(window.start for window in walk.windows)
             yield from _forecasts(walk.series[0], kind)
+        gains = return_features(given, horizon, proxy, open_end=True)
+        first = max(len(gains.y) - newest, 1)
+        yield from _forecasts(_returns_walk(gains, settings, first, seed), "returns")
 
     random = np.random.default_rng(seed)
     last = len(prices) - 2
@@ -204,12 +209,22 @@ def _stages(prices: Prices, horizon: int, proxy: str) -> Iterator[Numbers]:
         yield stage, features.target_dates[come], features.dates[come], features.y[come, np.newaxis]
 
 
+def _returns_walk(features: Features, settings: Settings, first: int, seed: int) -> SeriesForecasts:
+    baselines = ReturnBaselines(losses.get("mse")).by_name(True)
+    quick = [name for name in baselines if name != BOOSTING]  # the trees are those of volatility
+    how = replace(settings, line="none", of_logs=False, loss="mse")
+    walk = walk_forward(
+        features, baselines=baselines, models=[*quick, NETWORK], settings=how, first=first, seed=seed, verbose=0
+    )
+    return walk.series[0]
+
+
 def _forecasts(one: SeriesForecasts, kind: str) -> Iterator[Numbers]:
     for model, forecast in one.forecasts.items():
         numbers = [forecast, one.corrections[model]]
         if model == NETWORK:
             numbers += [*one.members, *(end for ends in one.intervals.values() for end in ends)]
-        stage = f"{NETWORK}, {kind}" if model == NETWORK else model
+        stage = RETURNS if kind == "returns" else f"{NETWORK}, {kind}" if model == NETWORK else model
         yield stage, one.dates, one.dates, np.stack(numbers, axis=1)
 
 
