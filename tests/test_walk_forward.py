@@ -242,6 +242,17 @@ def test_series_of_different_lengths_walk_together_by_date():
         walk["middle"]
 
 
+def test_series_of_different_inputs_walk_alone():
+    fewer = made(seed=1)
+    fewer = dataclasses.replace(fewer, X=fewer.X[:, :3], names=fewer.names[:3])
+    told = {"models": ["log-HAR", NETWORK], "settings": FEW, "first": 300, "refits": 100, "verbose": 0}
+    with pytest.raises(InputError, match=r"different inputs \(3 and 4 of them\)"):
+        walk_forward({"one": made(), "fewer": fewer}, **told)
+    walk = walk_forward({"one": made(), "fewer": fewer}, panel=False, **told)
+    assert not walk.panel
+    assert len(walk["fewer"].dates) == 100
+
+
 def test_the_last_days_are_forecast_though_their_targets_have_not_come():
     features = volatility_features(load_sp500(), open_end=True)
     assert np.isnan(features.y[-1])

@@ -207,7 +207,7 @@ def walk_forward(
     chosen = _chosen(models, baselines)
     how = settings if settings is not None else Settings()
     every = cadence_of(refits) if windows is None else 0
-    _check(told, windows)
+    _check(told, windows, panel)
     goes_on = (0 < every < WARM_BELOW) if warm is None else bool(warm)
     bar = Shown("walk forward", verbose)
     groups = [list(told)] if panel else [[name] for name in told]
@@ -249,17 +249,17 @@ def _chosen(models: Sequence[str] | None, baselines: Mapping[str, Baseline]) -> 
     return list(dict.fromkeys(models))
 
 
-def _check(features: Mapping[str, Features], windows: Any) -> None:
+def _check(features: Mapping[str, Features], windows: Any, panel: bool) -> None:
     if not features:
         raise InputError(explain("no series.", "one or more.", None))
     names = {one.names for one in features.values()}
-    if len(names) > 1 or len({one.horizon for one in features.values()}) > 1:
+    if panel and (len(names) > 1 or len({one.horizon for one in features.values()}) > 1):
+        counts = " and ".join(str(len(one)) for one in sorted(names, key=len))
         raise InputError(
             explain(
-                f"series with different inputs: {' and '.join(str(len(one)) for one in sorted(names, key=len))} of "
-                "them, or different horizons.",
+                f"series with different inputs ({counts} of them), or different horizons, in one panel.",
                 "the same inputs and horizon in all series.",
-                "volatility_features(prices) of series that all have volumes, or panel=False",
+                "panel=False, or features of series that all have volumes",
             )
         )
     if windows is not None and len(features) > 1:
@@ -304,9 +304,9 @@ class _Walker:
                 for window in windows_of(windows, len(one.y), one.horizon)
             ]
         calendar = np.unique(np.concatenate([one.dates for one in features.values()]))
-        shortest = max((len(one.y) for one in features.values()), default=0)
+        longest = max(len(one.y) for one in features.values())
         needed = checks.positive_integer("first", first, "walk_forward(features, first=750)")
-        walk_forward_windows(shortest, needed, every, next(iter(features.values())).horizon, length)  # refuses
+        walk_forward_windows(longest, needed, every, next(iter(features.values())).horizon, length)  # refuses
         begins = min(one.dates[needed] for one in features.values() if len(one.y) > needed)
         found = []
         for place in range(int(np.searchsorted(calendar, begins)), len(calendar), every):
