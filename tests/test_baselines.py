@@ -50,33 +50,33 @@ def test_no_forecast_sees_anything_after_its_day(features, name, horizon):
         X[row + 1 :] = random.normal(0, 50, size=X[row + 1 :].shape)
         dirty = BASELINES[name](dataclasses.replace(features, X=X, y=y), TRAINING, TEST)
         known = row + 1 - TEST.start
-        np.testing.assert_array_equal(clean.log_variance[:known], dirty.log_variance[:known])  # bit for bit
+        np.testing.assert_array_equal(clean.values[:known], dirty.values[:known])  # bit for bit
         assert clean.correction == dirty.correction
-        assert not np.array_equal(clean.log_variance, dirty.log_variance)  # the corruption is there to be seen
+        assert not np.array_equal(clean.values, dirty.values)  # the corruption is there to be seen
         shorter = dataclasses.replace(features, X=X[: row + 1], y=y[: row + 1])  # nor does it count the days to come
         short = BASELINES[name](shorter, TRAINING, slice(TEST.start, row + 1))
-        np.testing.assert_allclose(short.log_variance, clean.log_variance[:known], rtol=1e-12)
+        np.testing.assert_allclose(short.values, clean.values[:known], rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_every_baseline_learns_from_its_training_rows(features, name):
     other = dataclasses.replace(features, y=features.y + np.where(np.arange(700) < 300, 1.0, 0.0))
     before, after = (BASELINES[name](which, TRAINING, TEST) for which in (features, other))
-    assert before.log_variance.shape == (40,)
-    assert (before.correction, before.log_variance.mean()) != (after.correction, after.log_variance.mean())
+    assert before.values.shape == (40,)
+    assert (before.correction, before.values.mean()) != (after.correction, after.values.mean())
 
 
 def test_a_forecast_is_a_record(features):
     forecast = persistence(features, TRAINING, TEST)
-    np.testing.assert_allclose(forecast.variance, np.exp(forecast.log_variance) * np.exp(forecast.correction))
-    assert forecast.to_dict()["log_variance"] == forecast.log_variance.tolist()
+    np.testing.assert_allclose(forecast.variance, np.exp(forecast.values) * np.exp(forecast.correction))
+    assert forecast.to_dict()["values"] == forecast.values.tolist()
     assert list(forecast.to_frame()["variance"]) == forecast.variance.tolist()
 
 
 def test_the_correction_is_that_of_the_training_rows(features):
     for baseline in (persistence, rolling_mean, ewma, garch, gjr, log_har, log_har_x):
         forecast = baseline(features, TRAINING, TEST)
-        of_training = baseline(features, TRAINING, TRAINING).log_variance
+        of_training = baseline(features, TRAINING, TRAINING).values
         assert forecast.correction == log_to_mean(features.y[TRAINING], of_training)
         if baseline is not persistence:  # a forecast of the mean log is right on average
             assert (features.y[TRAINING] - of_training).mean() == pytest.approx(0, abs=1e-9)
@@ -89,7 +89,7 @@ def test_rolling_mean_and_ewma_against_loops(features):
     fading = np.log([weight @ variance[: len(weight)] + 0.94 ** len(weight) * variance[0] for weight in weights])
     for baseline, wanted in ((rolling_mean, rolling), (ewma, fading)):
         wanted = wanted + (features.y - wanted)[TRAINING].mean()
-        np.testing.assert_allclose(baseline(features, TRAINING, TEST).log_variance, wanted[TEST], rtol=1e-10)
+        np.testing.assert_allclose(baseline(features, TRAINING, TEST).values, wanted[TEST], rtol=1e-10)
 
 
 def test_lines_against_statsmodels(features):
@@ -97,7 +97,7 @@ def test_lines_against_statsmodels(features):
     for baseline, columns in ((log_har, har), (log_har_x, list(range(len(features.names))))):
         X = sm.add_constant(features.X[:, columns])
         wanted = sm.OLS(features.y[TRAINING], X[TRAINING]).fit().predict(X[TEST])
-        np.testing.assert_allclose(baseline(features, TRAINING, TEST).log_variance, wanted, rtol=1e-9)
+        np.testing.assert_allclose(baseline(features, TRAINING, TEST).values, wanted, rtol=1e-9)
 
 
 # --- HAR-X in windows where least squares alone would fall ------------------------------------------------------------
@@ -108,13 +108,13 @@ def test_constant_and_repeated_inputs_change_nothing(features):
     frozen = np.where(np.arange(700) < TEST.start, 7.0, 1e6)  # constant as long as one learns, then wild
     X = np.column_stack([features.X, frozen, features.X[:, 0], 2 * features.X[:, 1] - 3, np.zeros(700)])
     found = log_har_x(dataclasses.replace(features, X=X), TRAINING, TEST)
-    np.testing.assert_allclose(found.log_variance, wanted.log_variance, rtol=1e-8)
+    np.testing.assert_allclose(found.values, wanted.values, rtol=1e-8)
 
 
 def test_fewer_rows_than_inputs_are_told_and_do_not_run_away(features):
     few = slice(588, 596)
     with pytest.warns(HillwalkerWarning, match=r"8 training rows for the \d\d inputs"):
-        forecast = log_har_x(features, few, TEST).log_variance
+        forecast = log_har_x(features, few, TEST).values
     y = features.y[few]
     half = np.ptp(y) / 2
     assert ((forecast >= y.min() - half) & (forecast <= y.max() + half)).all()
@@ -124,7 +124,7 @@ def test_fewer_rows_than_inputs_are_told_and_do_not_run_away(features):
 
 def test_a_short_window_keeps_har_x_in_reach(features):
     short = slice(596 - len(features.names) - 3, 596)  # where least squares is at its worst
-    forecast = log_har_x(features, short, TEST).log_variance
+    forecast = log_har_x(features, short, TEST).values
     assert np.isfinite(forecast).all()
     assert np.abs(forecast - features.y[short].mean()).max() <= 1.5 * np.ptp(features.y[short])
 
@@ -185,7 +185,7 @@ def test_a_fit_that_did_not_converge_is_told(features, monkeypatch):
     model = SimpleNamespace(fit=lambda **_: stopped)
     monkeypatch.setattr(arch, "arch_model", lambda *_, **__: model)
     with pytest.warns(HillwalkerWarning, match="did not converge"):
-        assert np.isfinite(garch(features, TRAINING, TEST).log_variance).all()
+        assert np.isfinite(garch(features, TRAINING, TEST).values).all()
 
 
 # --- boosting ---------------------------------------------------------------------------------------------------------

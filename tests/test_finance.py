@@ -170,7 +170,7 @@ def test_the_sp500_is_the_whole_series():
 
 def test_persistence_is_the_days_own_variance():
     features = volatility_features(toy())
-    np.testing.assert_array_equal(persistence(features, slice(0, 40), slice(1, None)).log_variance, features.y[:-1])
+    np.testing.assert_array_equal(persistence(features, slice(0, 40), slice(1, None)).values, features.y[:-1])
 
 
 def test_baselines_are_fitted_on_the_training_rows_alone():
@@ -178,13 +178,13 @@ def test_baselines_are_fitted_on_the_training_rows_alone():
     changed = dataclasses.replace(features, y=np.where(np.arange(len(features.y)) < 40, features.y, 50.0))
     for baseline in (log_har, log_har_x):
         clean, other = (baseline(which, slice(0, 40), slice(40, None)) for which in (features, changed))
-        np.testing.assert_array_equal(clean.log_variance, other.log_variance)
+        np.testing.assert_array_equal(clean.values, other.values)
         assert clean.correction == other.correction
 
 
 def test_least_squares_leaves_no_error_that_its_inputs_explain():
     features = volatility_features(load_sp500())
-    errors = features.y - log_har_x(features, slice(None), slice(None)).log_variance
+    errors = features.y - log_har_x(features, slice(None), slice(None)).values
     np.testing.assert_allclose(features.X.T @ errors / len(errors), 0, atol=1e-9)
     with pytest.raises(InputError, match="rows for 3 inputs"):
         log_har(features, slice(0, 4), slice(4, None))

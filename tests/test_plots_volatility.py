@@ -12,6 +12,7 @@ from hillwalker.errors import HillwalkerError, InputError
 from hillwalker.finance import Prices, qlike, volatility
 from hillwalker.finance.network import Settings
 from hillwalker.finance.prices import annualised_percent
+from hillwalker.finance.volatility import studied
 from hillwalker.finance.walk_forward import NETWORK
 from hillwalker.plots.volatility import days_forecast, plot_forecasts
 from hillwalker.plots.volatility_scores import plot_coverage, plot_loss_differences
@@ -58,9 +59,9 @@ def lines(axes):
 
 
 def replaced(study, **changes):
-    """Return the study with its one series changed."""
+    """Return the study of its one series, changed."""
     walk = dataclasses.replace(study.walk, series=(dataclasses.replace(study.walk.series[0], **changes),))
-    return dataclasses.replace(study, walk=walk)
+    return studied(walk, study.alone, study.notes, study.proxy, study.horizon)
 
 
 # Forecasts
@@ -89,8 +90,10 @@ def test_days_to_come_are_marked_with_their_interval(one):
     series = one.walk.series[0]
     assert days_forecast(series)[-1] == np.busday_offset(series.dates[-1], 1)
     cut = slice(0, -1)  # a series that ends before
-    parts = {name: getattr(series, name)[cut] for name in ("dates", "target_dates", "actual")}
-    parts["forecasts"] = {name: values[cut] for name, values in series.forecasts.items()}
+    parts = {name: getattr(series, name)[cut] for name in ("dates", "target_dates", "actual", "window")}
+    parts["members"] = series.members[:, cut]
+    for kind in ("forecasts", "corrections"):
+        parts[kind] = {name: values[cut] for name, values in getattr(series, kind).items()}
     parts["intervals"] = {level: (low[cut], high[cut]) for level, (low, high) in series.intervals.items()}
     assert not plot_forecasts(replaced(one, **parts)).axes[1].texts
 

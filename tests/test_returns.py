@@ -16,11 +16,12 @@ from hillwalker.errors import InputError, InputTypeError
 from hillwalker.finance.economics import directional, out_of_sample
 from hillwalker.finance.features import return_features
 from hillwalker.finance.network import Settings
+from hillwalker.finance.phrases import table
 from hillwalker.finance.prices import Prices, load_sp500
 from hillwalker.finance.return_baselines import BOOSTING, CONSTANT, ReturnBaselines, losses_of_days
 from hillwalker.finance.returns import _money, loss_of_errors, returns
 from hillwalker.finance.returns_study import Learning
-from hillwalker.finance.returns_words import change, table
+from hillwalker.finance.returns_words import change
 
 walk_module = sys.modules["hillwalker.finance.walk_forward"]
 FEW = Settings(units=(16,), seeds=3, epochs=12, line="none")
@@ -267,19 +268,19 @@ def test_baselines_are_what_numpy_says():
     past, rows = slice(0, 800), slice(800, 810)
     X, y, own = features.X, features.y[past], features.column("return")
     mean, tail = ReturnBaselines(hw.losses.get("mse")), ReturnBaselines(hw.losses.Pinball(0.1))
-    assert mean.constant(features, past, rows).log_variance == pytest.approx(np.full(10, y.mean()))
-    assert tail.constant(features, past, rows).log_variance == pytest.approx(np.full(10, np.quantile(y, 0.1)), abs=0.02)
-    assert not mean.zero(features, past, rows).log_variance.any()
+    assert mean.constant(features, past, rows).values == pytest.approx(np.full(10, y.mean()))
+    assert tail.constant(features, past, rows).values == pytest.approx(np.full(10, np.quantile(y, 0.1)), abs=0.02)
+    assert not mean.zero(features, past, rows).values.any()
     slope, intercept = np.polyfit(own[past], y, 1)
-    assert mean.autoregression(features, past, rows).log_variance == pytest.approx(intercept + slope * own[rows])
+    assert mean.autoregression(features, past, rows).values == pytest.approx(intercept + slope * own[rows])
     solved = np.linalg.lstsq(np.column_stack([np.ones(800), X[past]]), y, rcond=None)[0]
     wanted = solved[0] + X[rows] @ solved[1:]
-    assert mean.line(features, past, rows).log_variance == pytest.approx(wanted, abs=1e-6)
-    shifted = tail.line(features, past, rows).log_variance - wanted
+    assert mean.line(features, past, rows).values == pytest.approx(wanted, abs=1e-6)
+    shifted = tail.line(features, past, rows).values - wanted
     left = y - solved[0] - X[past] @ solved[1:]
     assert shifted == pytest.approx(np.full(10, np.quantile(left, 0.1)), abs=0.02)
     size = 100 * np.exp(features.column("variance, fading") / 2)
-    multiple = tail.spread(features, past, rows).log_variance / size[rows]
+    multiple = tail.spread(features, past, rows).values / size[rows]
     assert multiple == pytest.approx(np.full(10, np.quantile(y / size[past], 0.1)), abs=0.02)
 
 
@@ -289,7 +290,7 @@ def test_boosting_finds_the_signal_and_stays_at_the_constant_where_there_is_none
     signal, none = return_features(prices_of(autoregressive(2000, by=0.6))), return_features(prices_of(noise(2000, 8)))
     gains = []
     for features in (signal, none):
-        trees, constant = (one(features, past, rows).log_variance for one in (found.boosting, found.constant))
+        trees, constant = (one(features, past, rows).values for one in (found.boosting, found.constant))
         by_day = [losses_of_days(found.loss, features.y[rows], forecast).mean() for forecast in (trees, constant)]
         gains.append(1 - by_day[0] / by_day[1])
     assert gains[0] > 0.08

@@ -66,7 +66,7 @@ def test_forecasts_know_something_where_there_is_something_to_know(study):
 
 
 def test_no_network_beats_the_line_where_the_truth_is_a_line():
-    """A false claim at p < .05 in more than 3 of 10 worlds has a chance of 1 %."""
+    """At p < .05, two-sided, three false claims of ten have a chance of 0.2 %."""
     claims = [
         volatility(made(seed=seed), first=400, refits=150, **QUICK).verdict == "beats-HAR-X" for seed in range(10)
     ]
@@ -112,6 +112,12 @@ def test_what_lacks_volumes_makes_all_do_without_them():
     assert told["a"].names == told["b"].names == features["b"].names
     assert "inputs left out" in told["a"].notes[-1]
     assert told["b"].notes == features["b"].notes
+
+
+def test_what_is_learned_from_is_said_as_it_was():
+    told = QUICK | {"models": ["log-HAR", NETWORK]}
+    assert "all past days learned from" in str(volatility(made(), first=500, **told))
+    assert "the newest 400 days learned from" in str(volatility(made(), first=500, length=400, **told))
 
 
 def test_horizons_are_of_mean_variance():

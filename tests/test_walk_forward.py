@@ -199,6 +199,17 @@ def test_a_walk_is_what_its_windows_are_one_by_one():
     np.testing.assert_allclose(one.forecasts[NETWORK], one.members.mean(axis=0), atol=1e-12)
 
 
+@pytest.mark.parametrize("horizon", [1, 5])
+@pytest.mark.parametrize("length", [None, 200])
+def test_a_walk_by_dates_has_the_windows_that_are_promised_by_rows(horizon, length):
+    features = made(500, horizon=horizon)
+    told = {"first": 300, "refits": 40, "length": length}
+    walk = walk_forward(features, models=["log-HAR"], verbose=0, **told)
+    promised = walk_forward_windows(500, horizon=horizon, **told)
+    assert [window.rows for window in walk.windows] == [window.learned for window in promised]
+    assert [window.start for window in walk.windows] == [features.dates[window.test.start] for window in promised]
+
+
 @pytest.mark.parametrize("refits", [100, 20])
 @pytest.mark.parametrize("panel", [True, False])
 @pytest.mark.parametrize("horizon", [1, 3])

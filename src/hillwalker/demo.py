@@ -124,7 +124,7 @@ def run(members: int = 10, seed: int = 0) -> Demo:
     bars = {PERSISTENCE: persistence, HAR: log_har, HAR_X: log_har_x}
     forecasts = {
         NETWORK: encoder.target.decode(model.predict(X, verbose=0)),
-        **{name: forecast(features, training, slice(None)).log_variance for name, forecast in bars.items()},
+        **{name: forecast(features, training, slice(None)).values for name, forecast in bars.items()},
     }
     corrections = {name: log_to_mean(features.y[training], forecast[training]) for name, forecast in forecasts.items()}
     actual = features.y[test]

@@ -17,6 +17,7 @@ import numpy as np
 from hillwalker import folders, records
 from hillwalker.errors import InputError
 from hillwalker.finance import words
+from hillwalker.finance.phrases import listed
 from hillwalker.pages import Code, Facts, Page, Picture, Section, Table, render
 from hillwalker.plots import DPI
 from hillwalker.plots.volatility import MOST_SERIES, plot_forecasts
@@ -139,7 +140,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], best: int | None 
 def _left_out(study: VolatilityStudy) -> Parts:
     lost = [one.name for one in study.walk.series[MOST_SERIES:]]
     call = "hillwalker.plots.plot_forecasts(study, series=[...])"
-    return [f"The pictures leave out {words.listed(lost)}; {call} draws them."] if lost else []
+    return [f"The pictures leave out {listed(lost)}; {call} draws them."] if lost else []
 
 
 # --- the forecasts ----------------------------------------------------------------------------------------------------

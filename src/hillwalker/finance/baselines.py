@@ -31,23 +31,26 @@ TREES, LEARNING_RATE, LEAVES, ROWS_A_LEAF, TAIL = 200, 0.05, 4, 40, 0.2
 
 @dataclass(frozen=True)
 class Forecast:
-    """Forecasts of the test rows' log variance (rows,), and what to add before exp to aim at the mean variance."""
+    """Forecasts of the test rows' targets (rows,), log variance or returns in percent.
 
-    log_variance: Array
+    `correction`: of log variance, what to add before exp to aim at the mean variance; of returns 0.
+    """
+
+    values: Array
     correction: float
 
     @property
     def variance(self) -> Array:
         """The forecasts of the variance itself, shape (rows,): exp(log variance + correction)."""
-        return np.asarray(np.exp(self.log_variance + self.correction))
+        return np.asarray(np.exp(self.values + self.correction))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain lists and numbers."""
-        return {"log_variance": records.plain(self.log_variance), "correction": self.correction}
+        return {"values": records.plain(self.values), "correction": self.correction}
 
     def to_frame(self) -> Any:
-        """Return one row a test row: the log variance and the variance."""
-        columns = {"log_variance": self.log_variance, "variance": self.variance}
+        """Return one row a test row: the forecast, and of log variance the variance."""
+        columns = {"values": self.values, "variance": self.variance}
         return records.to_frame(columns, call="forecast.to_frame()")
 
 
@@ -90,7 +93,7 @@ def persistence(features: Features, training: slice, test: slice) -> Forecast:
 
     >>> from hillwalker.finance import load_sp500, volatility_features
     >>> features = volatility_features(load_sp500())
-    >>> persistence(features, slice(0, 500), slice(500, 503)).log_variance.round(2).tolist()
+    >>> persistence(features, slice(0, 500), slice(500, 503)).values.round(2).tolist()
     [-10.05, -10.01, -9.52]
     """
     return _judged(features, training, test, features.column(HAR_INPUTS[0]))
@@ -103,7 +106,7 @@ def rolling_mean(features: Features, training: slice, test: slice) -> Forecast:
 
     >>> from hillwalker.finance import load_sp500, volatility_features
     >>> features = volatility_features(load_sp500())
-    >>> rolling_mean(features, slice(0, 500), slice(500, 503)).log_variance.round(2).tolist()
+    >>> rolling_mean(features, slice(0, 500), slice(500, 503)).values.round(2).tolist()
     [-9.1, -9.1, -9.1]
     """
     variance = np.exp(features.column(HAR_INPUTS[0]))
@@ -120,7 +123,7 @@ def ewma(features: Features, training: slice, test: slice) -> Forecast:
 
     >>> from hillwalker.finance import load_sp500, volatility_features
     >>> features = volatility_features(load_sp500())
-    >>> ewma(features, slice(0, 500), slice(500, 503)).log_variance.round(2).tolist()
+    >>> ewma(features, slice(0, 500), slice(500, 503)).values.round(2).tolist()
     [-9.19, -9.23, -9.26]
     """
     variance = np.exp(features.column(HAR_INPUTS[0])).tolist()
@@ -142,7 +145,7 @@ def garch(features: Features, training: slice, test: slice) -> Forecast:
 
     >>> from hillwalker.finance import load_sp500, volatility_features
     >>> features = volatility_features(load_sp500())
-    >>> garch(features, slice(0, 500), slice(500, 503)).log_variance.round(1).tolist()
+    >>> garch(features, slice(0, 500), slice(500, 503)).values.round(1).tolist()
     [-9.3, -9.4, -9.4]
     """
     return _garch(features, training, test, asymmetric=False)
@@ -155,7 +158,7 @@ def gjr(features: Features, training: slice, test: slice) -> Forecast:
 
     >>> from hillwalker.finance import load_sp500, volatility_features
     >>> features = volatility_features(load_sp500())
-    >>> gjr(features, slice(0, 500), slice(500, 503)).log_variance.round(1).tolist()
+    >>> gjr(features, slice(0, 500), slice(500, 503)).values.round(1).tolist()
     [-9.8, -9.8, -9.9]
     """
     return _garch(features, training, test, asymmetric=True)
@@ -170,7 +173,7 @@ def log_har(features: Features, training: slice, test: slice) -> Forecast:
 
     >>> from hillwalker.finance import load_sp500, volatility_features
     >>> features = volatility_features(load_sp500())
-    >>> log_har(features, slice(0, 500), slice(500, 503)).log_variance.round(2).tolist()
+    >>> log_har(features, slice(0, 500), slice(500, 503)).values.round(2).tolist()
     [-9.53, -9.56, -9.55]
     """
     X = features.X[:, [features.names.index(name) for name in HAR_INPUTS]]
@@ -187,7 +190,7 @@ def log_har_x(features: Features, training: slice, test: slice) -> Forecast:
 
     >>> from hillwalker.finance import load_sp500, volatility_features
     >>> features = volatility_features(load_sp500())
-    >>> log_har_x(features, slice(0, 500), slice(500, 503)).log_variance.shape
+    >>> log_har_x(features, slice(0, 500), slice(500, 503)).values.shape
     (3,)
     """
     y = features.y[training]
@@ -210,20 +213,12 @@ def boosting(features: Features, training: slice, test: slice) -> Forecast:
 
     >>> from hillwalker.finance import load_sp500, volatility_features
     >>> features = volatility_features(load_sp500())
-    >>> boosting(features, slice(0, 500), slice(500, 503)).log_variance.shape
+    >>> boosting(features, slice(0, 500), slice(500, 503)).values.shape
     (3,)
     """
     if importlib.util.find_spec("sklearn") is None:
         raise missing_dependency("scikit-learn", "the baseline boosting", "sklearn")
-    from sklearn.ensemble import HistGradientBoostingRegressor  # slow to import, and not everybody has it
     from threadpoolctl import threadpool_limits  # comes with scikit-learn
-
-    def trees(count: int) -> Any:
-        # No early stopping of its own: it would split rows at random, and days are no random sample of one another.
-        return HistGradientBoostingRegressor(
-            max_iter=count, learning_rate=LEARNING_RATE, max_leaf_nodes=LEAVES, min_samples_leaf=ROWS_A_LEAF,
-            early_stopping=False, random_state=0,
-        )  # fmt: skip
 
     X, y = features.X[training], features.y[training]
     if len(y) < 100:
@@ -235,6 +230,17 @@ def boosting(features: Features, training: slice, test: slice) -> Forecast:
         best = int(np.square(stages - y[first:]).mean(axis=1).argmin())
         forecast = trees(best + 1).fit(X, y).predict(features.X[test])
     return Forecast(np.asarray(forecast, dtype=np.float64), log_to_mean(y[first:], stages[best]))
+
+
+def trees(count: int, **told: Any) -> Any:
+    """Return scikit-learn's trees, `count` of them, not fitted yet; `told` goes to it too, such as a loss."""
+    from sklearn.ensemble import HistGradientBoostingRegressor  # slow to import, and not everybody has it
+
+    # No early stopping of its own: it would split rows at random, and days are no random sample of one another.
+    return HistGradientBoostingRegressor(
+        max_iter=count, learning_rate=LEARNING_RATE, max_leaf_nodes=LEAVES, min_samples_leaf=ROWS_A_LEAF,
+        early_stopping=False, random_state=0, **told,
+    )  # fmt: skip
 
 
 BASELINES: dict[str, Callable[[Features, slice, slice], Forecast]] = {

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hillwalker import records
+from hillwalker.choosing.constants import best_constant
 from hillwalker.errors import InputError, explain
 from hillwalker.finance.averages import LEAST_DAYS, hac_lags, long_run_covariance, small_sample
 from hillwalker.finance.prices import Array
-from hillwalker.losses import QLIKE
+from hillwalker.losses import QLIKE, Loss
 from hillwalker.scores import regression_scores
 
 
@@ -41,6 +42,16 @@ def log_to_mean(log_actual: Array, log_forecast: Array) -> float:
     0.6931
     """
     return float(np.log(np.exp(log_actual - log_forecast).mean()))
+
+
+def best_shift(loss: Loss, errors: Array) -> float:
+    """Return the number that is best to forecast of errors (rows,) under a loss: of the squared error their mean.
+
+    >>> from hillwalker import losses
+    >>> round(best_shift(losses.get("mae"), np.array([1.0, 2.0, 9.0])), 3)
+    2.0
+    """
+    return float(best_constant(loss, errors[:, np.newaxis], None, 1, "linear")[0])
 
 
 def score(log_actual: Array, log_forecast: Array, correction: float = 0.0) -> dict[str, float]:

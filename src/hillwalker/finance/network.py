@@ -1,7 +1,7 @@
 """Networks fit for short and noisy series: a straight line first, and averaged networks for what it leaves over.
 
-A network alone learns the noise of such series within some twenty epochs. Started at the line it need not find that
-again, and where validation says that nothing is to be gained, the line is what remains.
+A network alone has to find the line first, and then learns noise as readily as anything else. Started at the line it
+need not find that again, and where validation says that nothing is to be gained, the line is what remains.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hillwalker import checks, losses
-from hillwalker.choosing.constants import best_constant
 from hillwalker.errors import InputError, explain
 from hillwalker.finance.baselines import LinearModel, least_squares
-from hillwalker.finance.evaluate import log_to_mean
+from hillwalker.finance.evaluate import best_shift, log_to_mean
 from hillwalker.finance.prices import Array
 from hillwalker.layers import Dense, Input
 from hillwalker.losses import QLIKE
@@ -119,7 +118,7 @@ def base_of(part: Part, settings: Settings) -> Base:
     else:
         spread = max(float(left.std()), LEAST_SPREAD)
         loss = losses.get(settings.loss)  # of a loss that is not symmetric the best line lies elsewhere
-        step = spread * float(best_constant(loss, left[:, np.newaxis] / spread, None, 1, "linear")[0])
+        step = spread * best_shift(loss, left / spread)
     return Base(mean, scale, replace(line, intercept=line.intercept + step), spread)
 
 

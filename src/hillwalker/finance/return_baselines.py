@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from hillwalker.choosing.constants import best_constant
 from hillwalker.errors import InputError, explain, missing_dependency
 from hillwalker.finance import baselines
-from hillwalker.finance.baselines import LEARNING_RATE, LEAVES, ROWS_A_LEAF, TAIL, TREES, Forecast, least_squares
+from hillwalker.finance.baselines import TAIL, TREES, Forecast, least_squares, trees
+from hillwalker.finance.evaluate import best_shift
 from hillwalker.finance.features import Features
 from hillwalker.finance.prices import Array
 from hillwalker.losses import Loss, MeanSquaredError, Pinball
@@ -26,16 +26,6 @@ BOOSTING = "boosting"
 STEP, PATIENCE = 20, 40  # trees grown at a time, and how many more may bring nothing
 VARIANCE = "variance, fading"  # the input whose root says how far returns spread today
 Baseline = Callable[[Features, slice, slice], Forecast]
-
-
-def best_shift(loss: Loss, errors: Array) -> float:
-    """Return the number that is best to forecast of errors (rows,) under a loss: of the squared error their mean.
-
-    >>> from hillwalker import losses
-    >>> round(best_shift(losses.get("mae"), np.array([1.0, 2.0, 9.0])), 3)
-    2.0
-    """
-    return float(best_constant(loss, errors[:, np.newaxis], None, 1, "linear")[0])
 
 
 def losses_of_days(loss: Loss, actual: Array, forecast: Array) -> Array:
@@ -51,7 +41,7 @@ class ReturnBaselines:
     >>> from hillwalker.finance.features import return_features
     >>> from hillwalker.finance.prices import load_sp500
     >>> made, features = ReturnBaselines(losses.Pinball(0.05)), return_features(load_sp500())
-    >>> made.constant(features, slice(0, 750), slice(750, 752)).log_variance.round(2).tolist()
+    >>> made.constant(features, slice(0, 750), slice(750, 752)).values.round(2).tolist()
     [-2.1, -2.1]
     """
 
@@ -109,9 +99,9 @@ class ReturnBaselines:
             count = self._count((X[:known], y[:known]), (X[first:], y[first:]))
             if not count:
                 return self.constant(features, training, test)
-            trees = self._trees(count).fit(X, y)
-            shift = 0.0 if self._quantile else best_shift(self.loss, y - trees.predict(X))
-            return Forecast(np.asarray(trees.predict(features.X[test]) + shift, dtype=np.float64), 0.0)
+            grown = trees(count, **self._quantile).fit(X, y)
+            shift = 0.0 if self._quantile else best_shift(self.loss, y - grown.predict(X))
+            return Forecast(np.asarray(grown.predict(features.X[test]) + shift, dtype=np.float64), 0.0)
 
     def by_name(self, symmetric: bool) -> dict[str, Baseline]:
         """Return all of them by name: zero is an aim of a loss about the centre, volatility of any other."""
@@ -137,21 +127,12 @@ class ReturnBaselines:
         judge = self.loss if self._quantile else MeanSquaredError()
         X, y = late
         losses = [losses_of_days(judge, y, np.full(len(y), best_shift(judge, early[1]))).mean()]
-        trees = self._trees(0)
+        growing = trees(0, **self._quantile)
         while len(losses) - 1 < TREES and len(losses) - 1 - np.argmin(losses) < PATIENCE:
-            trees.set_params(max_iter=len(losses) - 1 + STEP, warm_start=True)
-            stages = list(trees.fit(*early).staged_predict(X))[-STEP:]
+            growing.set_params(max_iter=len(losses) - 1 + STEP, warm_start=True)
+            stages = list(growing.fit(*early).staged_predict(X))[-STEP:]
             losses += [losses_of_days(judge, y, forecast).mean() for forecast in stages]
         return int(np.argmin(losses))
-
-    def _trees(self, count: int) -> Any:
-        from sklearn.ensemble import HistGradientBoostingRegressor  # slow to import, and not everybody has it
-
-        # No early stopping of its own: it would split rows at random, and days are no random sample of one another.
-        return HistGradientBoostingRegressor(
-            max_iter=count, learning_rate=LEARNING_RATE, max_leaf_nodes=LEAVES, min_samples_leaf=ROWS_A_LEAF,
-            early_stopping=False, random_state=0, **self._quantile,
-        )  # fmt: skip
 
 
 def _constant(value: float, test: slice) -> Forecast:

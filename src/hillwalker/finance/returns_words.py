@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hillwalker.diagnosis import report
 from hillwalker.finance.comparing import SURE, Comparison
+from hillwalker.finance.phrases import chance, listed, percent, short, table
 from hillwalker.finance.return_baselines import CONSTANT
 from hillwalker.finance.walk_forward import NETWORK
 from hillwalker.scores import rounded
@@ -21,26 +21,6 @@ if TYPE_CHECKING:
 WIDTH = 100  # columns
 NO_SIGNAL = "no-signal"
 SHORT = {"mean_squared_error": "squared error", "mean_absolute_error": "absolute error"}
-
-
-def chance(p: float) -> str:
-    """Return a probability as people write it.
-
-    >>> chance(0.0004), chance(0.034), chance(0.345), chance(float("nan"))
-    ('p < 0.001', 'p = 0.034', 'p = 0.34', 'p unknown')
-    """
-    if math.isnan(p):
-        return "p unknown"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """Return a share in percent, a dash where there is none.
-
-    >>> percent(0.1234), percent(float("nan"))
-    ('12.3 %', '-')
-    """
-    return "-" if math.isnan(share) else f"{100 * share:.{digits}f} %"
 
 
 def change(test: Comparison) -> str:
@@ -105,15 +85,6 @@ def _others(study: ReturnsStudy) -> list[str]:
     if study.verdict == "signal" and level:
         told.append("What does as well and is simpler is to be preferred.")
     return told
-
-
-def listed(parts: Sequence[str]) -> str:
-    """Return parts as a list in a sentence.
-
-    >>> listed(["a", "b", "c"])
-    'a, b and c'
-    """
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _quantile(study: ReturnsStudy) -> list[str]:
@@ -230,15 +201,6 @@ def _models(study: ReturnsStudy) -> list[str]:
     return table(rows if study.loss.symmetric else [row[:4] for row in rows])
 
 
-def short(p: float) -> str:
-    """Return a probability as a table shows it.
-
-    >>> short(0.0004), short(0.034), short(float("nan"))
-    ('< 0.001', '0.034', '-')
-    """
-    return "-" if math.isnan(p) else chance(p).removeprefix("p ").removeprefix("= ")
-
-
 def _series(study: ReturnsStudy) -> list[str]:
     """Return the table of series: the network beside the constant."""
     rows = [["series", "days", "network", CONSTANT, "network's", "p", "p (Holm)"]]
@@ -259,19 +221,3 @@ def _performances(study: ReturnsStudy) -> list[str]:
             shares = [percent(part.yearly_return), percent(part.volatility)]
             rows.append([label, *shares, *ratios, percent(part.drawdown), rounded(part.turnover)])
     return table(rows)
-
-
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines, the first column to the left and all others to the right.
-
-    >>> table([["a", "loss"], ["line", "0.5"]])
-    ['a     loss', 'line   0.5']
-    """
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if not column else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

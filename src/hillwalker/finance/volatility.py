@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from hillwalker import checks, records
 from hillwalker.diagnosis import Diagnosis, diagnose
 from hillwalker.errors import InputError, InputTypeError, explain
 from hillwalker.finance import words
+from hillwalker.finance.averages import LEAST_DAYS
 from hillwalker.finance.comparing import (
     SURE,
     Comparison,
@@ -49,7 +50,8 @@ class SeriesResult:
     `scores`: by model: QLIKE of the variance, RMSE, MAE and R² of its log; `tests`: of the network against each other
     model, by QLIKE (`diebold_mariano`); `confidence_set`: the models that may be the best one, at 90 %;
     `calibration`: of the network's log forecasts; `coverage`: by level, of its intervals; `seeds`: of the band between
-    which 90 % of the seeds lie. The tests are None or empty where fewer than 50 days can be judged.
+    which 90 % of the seeds lie. The tests are None or empty where fewer than 50 days can be judged. `losses`: by model,
+    the QLIKE of each day that has come; `by_year`: by level and year, the coverage of years of 10 days or more.
     """
 
     name: str
@@ -60,6 +62,8 @@ class SeriesResult:
     calibration: Calibration | None
     coverage: dict[float, Coverage]
     seeds: Coverage | None = None
+    losses: dict[str, Array] = field(default_factory=dict)
+    by_year: dict[float, dict[int, Coverage]] = field(default_factory=dict)
 
     def to_frame(self) -> Any:
         """Return one row a model: its scores, the p of the network's difference, whether it may be the best."""
@@ -72,7 +76,7 @@ class SeriesResult:
         return records.to_frame(columns, index="model", call="study.results[0].to_frame()")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain lists, numbers and strings."""
+        """Return everything but the days' losses as plain lists, numbers and strings."""
         return {
             "name": self.name,
             "days": self.days,
@@ -82,6 +86,10 @@ class SeriesResult:
             "calibration": None if self.calibration is None else self.calibration.to_dict(),
             "coverage": {str(level): found.to_dict() for level, found in self.coverage.items()},
             "seeds": None if self.seeds is None else self.seeds.to_dict(),
+            "by_year": {
+                str(level): {str(year): found.to_dict() for year, found in years.items()}
+                for level, years in self.by_year.items()
+            },
         }
 
 
@@ -353,7 +361,7 @@ def _result(one: SeriesForecasts, horizon: int) -> SeriesResult:
         step = one.corrections[model][known]
         scores[model] = score(actual, forecast[known] - step) | {"QLIKE": float(losses[model].mean())} if days else {}
     if days < FEWEST:
-        return SeriesResult(one.name, days, scores, {}, None, None, {})
+        return SeriesResult(one.name, days, scores, {}, None, None, {}, None, losses, by_year(one))
     tests, calibrated, covered, band = {}, None, {}, None
     if NETWORK in losses:
         for model in losses:
@@ -368,7 +376,21 @@ def _result(one: SeriesForecasts, horizon: int) -> SeriesResult:
             if there.sum() >= FEWEST:
                 covered[level] = coverage(one.actual[there], low[there], high[there], horizon)
     best = model_confidence_set(losses, MCS_SIZE, horizon=horizon) if len(losses) > 1 else None
-    return SeriesResult(one.name, days, scores, tests, best, calibrated, covered, band)
+    return SeriesResult(one.name, days, scores, tests, best, calibrated, covered, band, losses, by_year(one))
+
+
+def by_year(one: SeriesForecasts) -> dict[float, dict[int, Coverage]]:
+    """Return by level and year, of the days forecast, how often what came lay within the intervals, from 10 days on."""
+    years = one.target_dates.astype("datetime64[Y]").astype(int) + 1970
+    found: dict[float, dict[int, Coverage]] = {}
+    for level, (low, high) in sorted(one.intervals.items()):
+        known = one.scored & np.isfinite(low) & np.isfinite(high)
+        for year in np.unique(years[known]).tolist():
+            rows = known & (years == year)
+            if rows.sum() >= LEAST_DAYS:
+                covered = coverage(one.actual[rows], low[rows], high[rows], one.horizon)
+                found.setdefault(level, {})[year] = covered
+    return found
 
 
 def _readings(walk: WalkForward) -> tuple[tuple[np.datetime64, Diagnosis], ...]:

@@ -108,7 +108,11 @@ class WindowLearned:
 
 @dataclass(frozen=True)
 class WalkForward:
-    """A walk-forward study of one or several series; `seconds` by model, on this machine."""
+    """A walk-forward study of one or several series.
+
+    `refits`: days between two refits, 0 for windows of one's own; `length`: days learned from at most, None for all;
+    `seconds` by model, on this machine.
+    """
 
     series: tuple[SeriesForecasts, ...]
     windows: tuple[WindowLearned, ...]
@@ -117,6 +121,7 @@ class WalkForward:
     panel: bool
     seconds: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False
+    length: int | None = None
 
     def __getitem__(self, name: str) -> SeriesForecasts:
         """Return one series by name."""
@@ -145,6 +150,7 @@ class WalkForward:
             "series": [one.to_dict() for one in self.series],
             "windows": [{"start": str(one.start), "rows": one.rows} for one in self.windows],
             "refits": self.refits,
+            "length": self.length,
             "panel": self.panel,
             "seconds": dict(self.seconds),
             "interrupted": self.interrupted,
@@ -234,7 +240,7 @@ def walk_forward(
         bar.close()
     if interrupted and not done:
         raise KeyboardInterrupt
-    return WalkForward(tuple(done), tuple(learned), how, every, panel and len(told) > 1, seconds, interrupted)
+    return WalkForward(tuple(done), tuple(learned), how, every, panel and len(told) > 1, seconds, interrupted, length)
 
 
 def _chosen(models: Sequence[str] | None, baselines: Mapping[str, Baseline]) -> list[str]:
@@ -369,7 +375,7 @@ class _Walker:
         return curves
 
     def _keep(self, name: str, model: str, rows: slice, forecast: Forecast) -> None:
-        self.values[name][model][0, rows] = forecast.log_variance + forecast.correction
+        self.values[name][model][0, rows] = forecast.values + forecast.correction
         self.values[name][model][1, rows] = forecast.correction
 
     def finished(self) -> list[SeriesForecasts]:

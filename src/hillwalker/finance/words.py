@@ -6,12 +6,11 @@ Everything is taken from the record; nothing is computed here but rounding and c
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from hillwalker.finance.comparing import SURE
-from hillwalker.finance.returns_words import percent
+from hillwalker.finance.phrases import listed, percent, table
 from hillwalker.finance.walk_forward import NETWORK
 from hillwalker.scores import rounded
 
@@ -38,7 +37,9 @@ def facts(study: VolatilityStudy) -> list[tuple[str, str]]:
     units = "-".join(str(units) for units in settings.units)
     line = {"held": "on HAR-X, which it is added to", "trained": "started at HAR-X", "none": "without a line"}
     cadence = f"every {walk.refits} days" if walk.refits else "at the windows given"
-    told.append(("Refits", f"{cadence}, {counted(len(walk.windows), 'window')}, all past days learned from"))
+    past = "all past days" if walk.length is None else f"the newest {walk.length:,} days"
+    past = past if walk.refits else "those days"
+    told.append(("Refits", f"{cadence}, {counted(len(walk.windows), 'window')}, {past} learned from"))
     if epochs:
         chosen = f"{min(epochs)} to {max(epochs)} epochs, chosen in each window's own past"
         together = "; all series together" if walk.panel else ""
@@ -67,17 +68,6 @@ def counted(count: int, word: str) -> str:
     ('1 window', '1,200 windows')
     """
     return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
-def lines_of(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of cells as aligned lines, the first column to the left."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
 
 
 def interval_sentences(study: VolatilityStudy) -> list[str]:
@@ -183,15 +173,6 @@ def box_sentences(study: VolatilityStudy) -> list[str]:
     return [*said, sentences[0], *([beaten] if beaten else []), *others]
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return names as a person lists them.
-
-    >>> listed(["a"]), listed(["a", "b", "c"])
-    ('a', 'a, b and c')
-    """
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def pooled_rows(study: VolatilityStudy) -> tuple[list[str], list[list[str]]]:
     """Return the tests over all series: the network beside each model, and on how many series it is ahead."""
     rows = []
@@ -264,7 +245,7 @@ def text(study: VolatilityStudy) -> str:
             "",
             f"{result.name}, {result.days:,} days; lower is better but for R²; p: of the network's difference",
         ]
-        lines += lines_of([head, *rows])
+        lines += table([head, *rows])
     said = [study.sentences, [*interval_sentences(study), *reading_sentences(study)], coming_sentences(study)]
     for sentences in said:
         lines += [""] if sentences else []

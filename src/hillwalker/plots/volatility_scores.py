@@ -1,18 +1,17 @@
 """How forecasts of volatility did, in pictures: the network's lead over time, and how often its intervals hold.
 
-Nothing is computed here but cumulative sums, months' means and years' shares.
+Nothing is computed here but cumulative sums and months' means.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hillwalker.errors import InputError, explain
 from hillwalker.finance.averages import LEAST_DAYS
-from hillwalker.finance.evaluate import coverage, qlike
 from hillwalker.finance.prices import Array
 from hillwalker.finance.volatility import BAR
 from hillwalker.finance.walk_forward import NETWORK, SeriesForecasts
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from hillwalker.finance.volatility import VolatilityStudy
+    from hillwalker.finance.volatility import SeriesResult, VolatilityStudy
 
 USUAL = "log-HAR"  # the usual bar
 MONTH = 22  # days
@@ -50,14 +49,13 @@ def plot_loss_differences(study: VolatilityStudy) -> Figure:
     if not chosen or not rivals_of(chosen[0]):
         passed = "a study in which nothing stands beside the network on days that have come."
         raise InputError(explain(passed, "one with a rival.", 'volatility(prices, models=["HAR-X", "network"])'))
-    tests = {one.name: one.tests for one in study.results}
+    results = {one.name: one for one in study.results}
     rivals = rivals_of(chosen[0])
     figure = new_figure(WIDTH, 2.7 * len(chosen) + 0.6)
     panels = figure.subplots(len(chosen), len(rivals), squeeze=False)
     for row, one in zip(panels, chosen, strict=True):
         for axes, rival in zip(row, rivals, strict=True):
-            test = tests[one.name].get(rival)
-            _difference(axes, one, rival, p_in_words(None if test is None else test.p))
+            _difference(axes, one, results[one.name], rival)
         row[0].set_ylabel("QLIKE − rival's QLIKE, summed", fontsize=TEXT)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=3, fontsize=SMALL, frameon=False)
@@ -70,14 +68,14 @@ def rivals_of(one: SeriesForecasts) -> list[str]:
     return [name for name in (BAR, USUAL) if name in others] or others[:2]
 
 
-def _difference(axes: Axes, one: SeriesForecasts, rival: str, p: str) -> None:
-    known = one.scored & np.isfinite(one.forecasts[NETWORK]) & np.isfinite(one.forecasts[rival])
-    when, actual = days_forecast(one)[known], one.actual[known]
-    total = np.cumsum(qlike(actual, one.forecasts[NETWORK][known]) - qlike(actual, one.forecasts[rival][known]))
+def _difference(axes: Axes, one: SeriesForecasts, result: SeriesResult, rival: str) -> None:
+    when, actual, test = days_forecast(one)[one.scored], one.actual[one.scored], result.tests.get(rival)
+    total = np.cumsum(result.losses[NETWORK] - result.losses[rival])
     _shade_crises(axes, when, np.exp(actual))
     axes.axhline(0, color=BLACK, linewidth=1)
     marker = "o" if len(total) == 1 else ""
     axes.plot(when, total, color=BLUE, linewidth=1.6, marker=marker, label="below 0: the network is ahead")
+    p = p_in_words(None if test is None else test.p)
     style(axes, "", "", f"{one.name}, against {rival} ({p})")
     name_dates(axes, 6)
     axes.margins(x=0.01)
@@ -122,7 +120,8 @@ def plot_coverage(study: VolatilityStudy) -> Figure:
     >>> [axes.get_ylabel() for axes in plot_coverage(study).axes]
     ['days inside, %']
     """
-    chosen = [one for one in chosen_series(study) if yearly_coverage(one)]
+    found = {one.name: one.by_year for one in study.results}
+    chosen = [one for one in chosen_series(study) if found[one.name]]
     if not chosen:
         passed = "a study without intervals of days that have come."
         raise InputError(
@@ -130,8 +129,8 @@ def plot_coverage(study: VolatilityStudy) -> Figure:
         )
     figure = new_figure(WIDTH, 2.9 * len(chosen) + 0.3)
     for axes, one in zip(np.ravel(figure.subplots(len(chosen), 1, squeeze=False)), chosen, strict=True):
-        for (level, years), colour, marker in zip(yearly_coverage(one).items(), (ORANGE, BLUE), "so", strict=False):
-            shares = 100 * np.array([(found.share, found.low, found.high) for found in years.values()]).T
+        for (level, years), colour, marker in zip(found[one.name].items(), (ORANGE, BLUE), "so", strict=False):
+            shares = 100 * np.array([(told.share, told.low, told.high) for told in years.values()]).T
             place = np.array(list(years), dtype=float) + (0.08 if level == max(one.intervals) else -0.08)
             ends = np.abs(shares[1:] - shares[0])
             axes.errorbar(place, shares[0], yerr=ends, fmt=marker, color=colour, markersize=6, elinewidth=1.3,
@@ -139,24 +138,10 @@ def plot_coverage(study: VolatilityStudy) -> Figure:
             axes.axhline(100 * level, color=colour, linestyle="--", linewidth=1.2, zorder=1)
         style(axes, "", "days inside, %", one.name)
         axes.set_ylim(0, 103)
-        shown = sorted({year for years in yearly_coverage(one).values() for year in years})
+        shown = sorted({year for years in found[one.name].values() for year in years})
         step = 1 + len(shown) // 20
         axes.set_xticks(shown[::step], [str(year) for year in shown[::step]])
         margin = 0.6 + max(0, 6 - len(shown)) / 2  # so that the two dots of a lone year stand together
         axes.set_xlim(shown[0] - margin, shown[-1] + margin)
         axes.legend(fontsize=SMALL, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return figure
-
-
-def yearly_coverage(one: SeriesForecasts) -> dict[float, dict[int, Any]]:
-    """Return by level and year how often what came lay within the intervals; years of fewer than 10 days left out."""
-    years = days_forecast(one).astype("datetime64[Y]").astype(int) + 1970
-    found: dict[float, dict[int, Any]] = {}
-    for level, (low, high) in sorted(one.intervals.items()):
-        known = one.scored & np.isfinite(low) & np.isfinite(high)
-        for year in np.unique(years[known]).tolist():
-            rows = known & (years == year)
-            if rows.sum() >= LEAST_DAYS:
-                covered = coverage(one.actual[rows], low[rows], high[rows], one.horizon)
-                found.setdefault(level, {})[year] = covered
-    return found
